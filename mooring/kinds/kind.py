@@ -1,0 +1,179 @@
+"""What a resource kind of ours is: a spec, the handler that makes it so, and where the plugin finds it.
+
+A kind's file reads Spec → Handler → Resource. The spec is everything a caller says, as a pydantic model; the
+handler is a plain class, testable without gRPC; the resource is what programs declare. `register` is the only
+link to the plugin, which knows no kind by name.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+import pulumi
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
+
+Props = dict[str, Any]
+"""Plain values: secrets unwrapped, whole numbers as `int`."""
+
+
+class Spec(BaseModel):
+    """Base of every kind's inputs: frozen, and an unknown key is refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Spec)
+
+
+class Unreachable(Exception):
+    """The server or host did not answer, so nothing is known: a read keeps what was last seen and warns."""
+
+
+class NotHealthy(Exception):
+    """The thing exists but does not work yet: it stays in the state, and the next `up` calls `update` on it."""
+
+    def __init__(self, id_: str, outputs: Props, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.id = id_
+        self.outputs = outputs
+        self.reasons = tuple(reasons)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with an input, in the caller's words."""
+
+    path: str
+    """Where it stands, as `files./etc/hosts.mode`; empty for the resource as a whole."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What surrounds one call of a handler."""
+
+    urn: str
+    name: str
+    """The resource's logical name."""
+
+    project: str
+    stack: str
+    say: Callable[[str], None] = lambda _: None
+    """Show one line of progress on the resource's row; it is gone when the step ends."""
+
+    warn: Callable[[str], None] = lambda _: None
+    """Add one warning to the run's diagnostics."""
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    """Set when the person asked to stop; give it to the clock of every wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A thing that now exists and works."""
+
+    id: str
+    """Its natural key, never random."""
+
+    outputs: Props = field(default_factory=dict)
+    """What is known only after it exists; the inputs are added by the plugin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen(Generic[S]):
+    """What a read found."""
+
+    spec: S
+    """The observed values in the shape of the inputs: only fields the caller declared."""
+
+    outputs: Props = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    """Why it does not work, when it exists but does not: the next `up` then calls `update`."""
+
+
+class Handler(ABC, Generic[S]):
+    """The verbs of one kind. Each call may run beside any other one, in a thread of its own.
+
+    A create that was interrupted is simply run again: what exists and is exactly what we want becomes ours. What
+    exists and differs is a question for a person.
+    """
+
+    token: ClassVar[str]
+    """The type token, `mooring:<module>:<Name>`; it is contract, as state files hold it."""
+
+    spec: ClassVar[type[Spec]]
+
+    identity: ClassVar[frozenset[str]] = frozenset()
+    """Inputs (top-level names) whose change makes another thing: delete, then create."""
+
+    access: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that say how the thing is reached, not what it is: a change of these alone is no change."""
+
+    secret_inputs: ClassVar[frozenset[str]] = frozenset()
+    """Inputs (dotted paths, `files.*.content` for every key or index) that are secret whatever the program said."""
+
+    secret_outputs: ClassVar[frozenset[str]] = frozenset()
+    """Outputs (top-level names) that are secret from birth."""
+
+    def check(self, spec: S) -> Iterable[Problem]:
+        """Everything wrong that the model alone cannot see; contacts nobody."""
+        del spec
+        return ()
+
+    @abstractmethod
+    def create(self, spec: S, work: Work) -> Made:
+        """Make it, or adopt what is already exactly so; raise `NotHealthy` when it exists and does not work."""
+
+    @abstractmethod
+    def read(self, id_: str, spec: S, outputs: Props, work: Work) -> Seen[S] | None:
+        """What the server says now; None when it is gone; `Unreachable` when that could not be told."""
+
+    @abstractmethod
+    def update(self, id_: str, old: S, new: S, outputs: Props, work: Work) -> Props:
+        """Make it so in place and return the new outputs. Also called, with old == new, to retry an unhealthy one."""
+
+    @abstractmethod
+    def delete(self, id_: str, spec: S, outputs: Props, work: Work) -> None:
+        """Take it away; succeed when it is already gone."""
+
+
+REGISTERED: dict[str, Handler[Any]] = {}
+
+H = TypeVar("H", bound=Handler[Any])
+
+
+def register(handler: type[H]) -> type[H]:
+    """Class decorator: let the plugin serve this kind. Importing a kind's module is all that is needed."""
+    if handler.token in REGISTERED:
+        raise ValueError(f"two kinds claim the token {handler.token}")
+    REGISTERED[handler.token] = handler()
+    return handler
+
+
+class Resource(pulumi.CustomResource):
+    """Base of what programs declare: the inputs by name, and the outputs that the handler adds."""
+
+    def __init__(
+        self,
+        handler: type[Handler[Any]],
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        outputs: Sequence[str] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        # Pulumi resolves only the outputs it is told of; None says "known after it exists".
+        super().__init__(handler.token, name, {**inputs, **dict.fromkeys(outputs)}, opts)
+
+    @override
+    def translate_output_property(self, prop: str) -> str:
+        # The wire has the Python names; without this the SDK would try to re-spell them.
+        return prop
+
+    @override
+    def translate_input_property(self, prop: str) -> str:
+        return prop
