@@ -15,6 +15,23 @@ import pulumi
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import override
 
+from mooring.clients.errors import Unreachable
+
+__all__ = [
+    "REGISTERED",
+    "Handler",
+    "Made",
+    "NotHealthy",
+    "Problem",
+    "Props",
+    "Resource",
+    "Seen",
+    "Spec",
+    "Unreachable",
+    "Work",
+    "register",
+]
+
 Props = dict[str, Any]
 """Plain values: secrets unwrapped, whole numbers as `int`."""
 
@@ -26,10 +43,6 @@ class Spec(BaseModel):
 
 
 S = TypeVar("S", bound=Spec)
-
-
-class Unreachable(Exception):
-    """The server or host did not answer, so nothing is known: a read keeps what was last seen and warns."""
 
 
 class NotHealthy(Exception):

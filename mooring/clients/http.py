@@ -1,0 +1,144 @@
+"""HTTPS sessions to a cluster: mutual TLS from values in the state, and the next server when one is dead."""
+
+import os
+import ssl
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from pydantic import BaseModel, ConfigDict, Field
+from requests.adapters import HTTPAdapter
+from typing_extensions import override
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from mooring.clients.errors import ApiError, Conflict, Forbidden, Unreachable, Untrusted
+
+CONNECT_WITHIN = 2.0
+"""Seconds; a server on the same network accepts in milliseconds, and the next one is waiting to be asked."""
+
+ANSWER_WITHIN = 15.0
+"""Seconds; longer than Consul (7) and Nomad (5) hold a call while they elect a leader."""
+
+
+class Endpoint(BaseModel):
+    """How a cluster's API is reached: any of its servers, our certificate, and the token that says what we may do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    addresses: tuple[str, ...]
+    """Of every server, the first that answers serves."""
+
+    port: int
+    authority: str
+    """PEM of the authority that signed the servers' certificates; no other is trusted."""
+
+    certificate: str
+    """PEM, for the server to know us by."""
+
+    private_key: str = Field(repr=False)
+    token: str = Field(repr=False, default="")
+
+
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """A client context that trusts `endpoint.authority` alone and presents its certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=endpoint.authority)
+    # OpenSSL reads a chain only from a file: one that only we can read, and that is gone before the next line.
+    with tempfile.TemporaryDirectory(prefix="mooring-") as folder:
+        chain = Path(folder, "chain.pem")
+        descriptor = os.open(chain, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(endpoint.certificate + "\n" + endpoint.private_key)
+        context.load_cert_chain(chain)
+    return context
+
+
+class _AnyServer(HTTPAdapter):
+    """Sends each request to the first server that accepts the connection."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._context = tls_context(endpoint)
+        self._first = 0
+        super().__init__(pool_connections=8, pool_maxsize=32)
+
+    @override
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        # The library would add the public authorities of the machine to our context; only ours may count.
+        url = urlsplit(str(request.url))
+        return (
+            {"scheme": "https", "host": url.hostname, "port": url.port},
+            {"ssl_context": self._context, "cert_reqs": "CERT_REQUIRED"},
+        )
+
+    @override
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Verified by our own context, see above."""
+
+    @override
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs["timeout"] = (CONNECT_WITHIN, _read_timeout(kwargs.get("timeout")))
+        servers = self._endpoint.addresses
+        silent: list[str] = []
+        for turn in range(len(servers)):
+            place = (self._first + turn) % len(servers)
+            request.url = urlunsplit(
+                urlsplit(str(request.url))._replace(netloc=f"{servers[place]}:{self._endpoint.port}")
+            )
+            try:
+                response = super().send(request, *args, **kwargs)
+            except requests.exceptions.SSLError as error:
+                raise Untrusted(f"{servers[place]}:{self._endpoint.port}: {error}") from error
+            except requests.exceptions.Timeout as error:
+                if not isinstance(error, requests.exceptions.ConnectTimeout):
+                    raise Unreachable(f"{servers[place]}:{self._endpoint.port} did not answer in time") from error
+                silent.append(servers[place])
+            except requests.exceptions.ConnectionError as error:
+                # Only what was certainly not sent may go to the next server: a write must not happen twice.
+                if not _never_sent(error):
+                    raise Unreachable(f"{servers[place]}:{self._endpoint.port} hung up") from error
+                silent.append(servers[place])
+            else:
+                self._first = place
+                return response
+        raise Unreachable(f"no server answers at {', '.join(silent)} (port {self._endpoint.port})")
+
+
+def _read_timeout(asked: Any) -> float:
+    match asked:
+        case (_, float() | int() as read):
+            return float(read)
+        case float() | int():
+            return float(asked)
+        case _:
+            return ANSWER_WITHIN
+
+
+def _never_sent(error: requests.exceptions.ConnectionError) -> bool:
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
+
+
+def session(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Session:
+    """A session whose every URL reaches a server of `endpoint`; environment variables do not matter to it."""
+    made = requests.Session()
+    made.trust_env = False
+    made.headers.update(headers)
+    made.adapters.clear()
+    made.mount("https://", _AnyServer(endpoint))
+    return made
+
+
+def checked(response: requests.Response, *, fine: Sequence[int] = ()) -> requests.Response:
+    """The response, if it succeeded or its status is among `fine`; otherwise the failure as an exception."""
+    if response.ok or response.status_code in fine:
+        return response
+    request = response.request
+    kind = {401: Forbidden, 403: Forbidden, 409: Conflict}.get(response.status_code, ApiError)
+    raise kind(str(request.method), urlsplit(str(request.url)).path, response.status_code, response.text)
