@@ -15,6 +15,7 @@ class ApiError(Exception):
     def __init__(self, method: str, path: str, status: int, body: str) -> None:
         super().__init__(f"{method} {path}: {status} {body[:256].strip()}")
         self.status = status
+        self.body = body
 
 
 class Forbidden(ApiError):

@@ -3,13 +3,13 @@
 import os
 import ssl
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
@@ -23,10 +23,8 @@ ANSWER_WITHIN = 15.0
 """Seconds; longer than Consul (7) and Nomad (5) hold a call while they elect a leader."""
 
 
-class Endpoint(BaseModel):
+class Endpoint(BaseModel, extra="forbid", frozen=True):
     """How a cluster's API is reached: any of its servers, our certificate, and the token that says what we may do."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     addresses: tuple[str, ...]
     """Of every server, the first that answers serves."""
@@ -132,13 +130,18 @@ def session(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Session:
     made.headers.update(headers)
     made.adapters.clear()
     made.mount("https://", _AnyServer(endpoint))
+    # Here and not in the vendors' libraries, which tell failures apart by class in one and by text in the other.
+    made.hooks["response"].append(_refuse)
     return made
 
 
-def checked(response: requests.Response, *, fine: Sequence[int] = ()) -> requests.Response:
-    """The response, if it succeeded or its status is among `fine`; otherwise the failure as an exception."""
-    if response.ok or response.status_code in fine:
-        return response
+ANSWERS = (404, 429)
+"""Statuses that are answers, not failures: "there is none", and Consul's "not healthy" (with the usual body)."""
+
+
+def _refuse(response: requests.Response, *_: Any, **__: Any) -> None:
+    if response.ok or response.status_code in ANSWERS:
+        return
     request = response.request
     kind = {401: Forbidden, 403: Forbidden, 409: Conflict}.get(response.status_code, ApiError)
     raise kind(str(request.method), urlsplit(str(request.url)).path, response.status_code, response.text)

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import asyncssh
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mooring.clients.errors import CommandFailed, Unreachable, Untrusted
 
@@ -31,10 +31,8 @@ REMEMBER_SILENCE = 5.0
 """Seconds for which a host that did not answer is not asked again: a preview reads a dozen things on each."""
 
 
-class Connection(BaseModel):
+class Connection(BaseModel, extra="forbid", frozen=True):
     """How a host is reached: everything that opening an SSH connection takes, its identity included."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     address: str
     port: int = 22
@@ -63,7 +61,7 @@ class _Hosts:
         threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True).start()
         self._open: dict[Connection, asyncio.Task[asyncssh.SSHClientConnection]] = {}
         self._slots: dict[Connection, asyncio.Semaphore] = {}
-        self._silent: dict[Connection, tuple[float, str]] = {}
+        self.silent: dict[Connection, tuple[float, str]] = {}
 
     def call(self, work: Coroutine[Any, Any, T], within: float) -> T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -90,7 +88,7 @@ class _Hosts:
         )
 
     async def _connection(self, where: Connection) -> asyncssh.SSHClientConnection:
-        since, why = self._silent.get(where, (0.0, ""))
+        since, why = self.silent.get(where, (0.0, ""))
         if time.monotonic() - since < REMEMBER_SILENCE:
             raise Unreachable(why)
         task = self._open.get(where)
@@ -100,7 +98,7 @@ class _Hosts:
             # Shielded: one caller's deadline must not end the connection that others wait for.
             return await asyncio.shield(task)
         except Unreachable as error:
-            self._silent[where] = (time.monotonic(), str(error))
+            self.silent[where] = (time.monotonic(), str(error))
             raise
 
 
@@ -163,4 +161,4 @@ def run(where: Connection, command: str, *, stdin: bytes = b"", within: float = 
 
 def forget_silence() -> None:
     """Ask every host again, however lately it was silent: for callers that wait for one to come up."""
-    _hosts()._silent.clear()  # noqa: SLF001 -- the pool is this module's own; the function is its door
+    _hosts().silent.clear()

@@ -9,10 +9,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import pulumi
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from typing_extensions import override
 
 from mooring.clients.errors import Unreachable
@@ -21,7 +21,9 @@ __all__ = [
     "REGISTERED",
     "Handler",
     "Made",
+    "Names",
     "NotHealthy",
+    "NotOurs",
     "Problem",
     "Props",
     "Resource",
@@ -42,7 +44,14 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Names = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(names)))]
+"""A set of names; sorted, because servers give them back in an order of their own."""
+
 S = TypeVar("S", bound=Spec)
+
+
+class NotOurs(Exception):
+    """Something else stands where a new resource should go: a person must decide whose it is."""
 
 
 class NotHealthy(Exception):
@@ -92,7 +101,7 @@ class Made:
     id: str
     """Its natural key, never random."""
 
-    outputs: Props = field(default_factory=dict)
+    outputs: Props = field(default_factory=dict[str, Any])
     """What is known only after it exists; the inputs are added by the plugin."""
 
 
@@ -103,7 +112,7 @@ class Seen(Generic[S]):
     spec: S
     """The observed values in the shape of the inputs: only fields the caller declared."""
 
-    outputs: Props = field(default_factory=dict)
+    outputs: Props = field(default_factory=dict[str, Any])
     reasons: tuple[str, ...] = ()
     """Why it does not work, when it exists but does not: the next `up` then calls `update`."""
 

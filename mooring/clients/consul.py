@@ -1,0 +1,107 @@
+"""The calls to Consul that this project makes: py-consul where it has them right, plain requests where it has not."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+import consul
+import requests
+
+from mooring.clients.answers import Json
+from mooring.clients.errors import ApiError
+from mooring.clients.http import Endpoint, session
+
+
+def _library(http: requests.Session) -> Any:
+    """py-consul on our own session, which carries the token on every call and trusts our authority alone."""
+    made: Any = consul.Consul(host="consul", port=443, scheme="https", verify=True)
+    made.http.session = http
+    made.token = None  # it prefers CONSUL_HTTP_TOKEN of the environment to any argument
+    return made
+
+
+class Consul:
+    """One cluster, as one token sees it. Every method raises `Unreachable`, `Forbidden` or `ApiError`."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._http = session(endpoint, {"X-Consul-Token": endpoint.token} if endpoint.token else {})
+        self._library = _library(self._http)
+
+    def leader(self) -> str | None:
+        """The leader's address, `ip:8300`; None while there is none."""
+        found: str = self._library.status.leader()
+        return found or None
+
+    def members(self) -> list[Json]:
+        """Every agent that gossip knows of; `Status` 1 is alive."""
+        found: list[Json] = self._library.agent.members()
+        return found
+
+    def servers(self) -> Json:
+        """Autopilot's view: `Healthy`, and `Servers` with `Name`, `Voter`, `Healthy` and `Leader` each."""
+        found: Json = self._library.operator.autopilot_health()
+        return found
+
+    def nodes(self) -> list[Json]:
+        found: list[Json] = self._library.catalog.nodes()[1]
+        return found
+
+    def service(self, name: str) -> list[Json]:
+        """Every registered instance with its checks, passing or not."""
+        found: list[Json] = self._library.health.service(name)[1]
+        return found
+
+    def policy(self, name: str) -> Json | None:
+        # By name, a missing policy is 403 in some versions and 404 in others; the list is the same in all.
+        for summary in self._library.acl.policy.list():
+            if summary["Name"] == name:
+                found: Json = self._library.acl.policy.read(summary["ID"])
+                return found
+        return None
+
+    def put_policy(self, body: Mapping[str, Any]) -> Json:
+        """Create it, or replace the one whose `ID` the body names. (py-consul would send the rules quoted.)"""
+        suffix = f"/{body['ID']}" if "ID" in body else ""
+        return self._put(f"/v1/acl/policy{suffix}", body)
+
+    def delete_policy(self, id_: str) -> None:
+        self._library.acl.policy.delete(id_)
+
+    def token(self, accessor: str) -> Json | None:
+        for summary in self._library.acl.token.list():
+            if summary["AccessorID"] == accessor:
+                found: Json = self._library.acl.token.read(accessor)
+                return found
+        return None
+
+    def put_token(self, body: Mapping[str, Any], *, new: bool) -> Json:
+        """Create it under its own secret, or replace it whole."""
+        return self._put("/v1/acl/token" if new else f"/v1/acl/token/{quote(body['AccessorID'], safe='')}", body)
+
+    def delete_token(self, accessor: str) -> None:
+        self._library.acl.token.delete(accessor)
+
+    def own_token(self) -> Json:
+        """The token that we call with; `Forbidden` while the cluster does not know it yet."""
+        response = self._http.get("https://consul/v1/acl/token/self")
+        found: Json = response.json()
+        return found
+
+    def _put(self, path: str, body: Mapping[str, Any]) -> Json:
+        response = self._http.put(f"https://consul{path}", json=dict(body))
+        if not response.ok:
+            raise ApiError("PUT", path, response.status_code, response.text)
+        found: Json = response.json()
+        return found
+
+
+@lru_cache(maxsize=64)
+def cluster(endpoint: Endpoint) -> Consul:
+    """The client for `endpoint`, shared by every caller: the session keeps its connections."""
+    return Consul(endpoint)
+
+
+def alive(members: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The names of the members that gossip holds to be alive."""
+    return {member["Name"] for member in members if member["Status"] == 1}

@@ -1,0 +1,178 @@
+"""The calls to Nomad that this project makes: python-nomad where it has them, plain requests where it has not."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import nomad
+import requests
+from nomad.api.exceptions import URLNotFoundNomadException
+
+from mooring.clients.answers import Json
+from mooring.clients.errors import ApiError
+from mooring.clients.http import ANSWER_WITHIN, Endpoint, session
+
+
+class Nomad:
+    """One region, as one token sees it. Every method raises `Unreachable`, `Forbidden` or `ApiError`."""
+
+    def __init__(self, endpoint: Endpoint, *, namespace: str = "default", region: str = "global") -> None:
+        self._http = session(endpoint, {"X-Nomad-Token": endpoint.token} if endpoint.token else {})
+        # Everything that it would otherwise take from NOMAD_* of the environment is said here.
+        self._library: Any = nomad.Nomad(
+            address="https://nomad",
+            secure=True,
+            namespace=namespace,
+            region=region,
+            token=endpoint.token or "none",
+            timeout=int(ANSWER_WITHIN),
+            verify=True,
+            session=self._http,
+        )
+        self._where: dict[str, str] = {"namespace": namespace, "region": region}
+
+    def leader(self) -> str | None:
+        """The leader's address, `ip:4647`; None while there is none."""
+        found: str = self._get("/v1/status/leader")
+        return found or None
+
+    def bootstrap_acl(self, secret: str) -> bool:
+        """Make `secret` the first management token; False when the region has been bootstrapped before."""
+        try:
+            self._send("POST", "/v1/acl/bootstrap", json={"BootstrapSecret": secret})
+        except ApiError as error:
+            if error.status == HTTPStatus.BAD_REQUEST:
+                return False
+            raise
+        return True
+
+    def own_token(self) -> Json:
+        """The token that we call with; `Forbidden` while the region does not know it."""
+        found: Json = self._get("/v1/acl/token/self")
+        return found
+
+    def nodes(self) -> list[Json]:
+        found: list[Json] = self._library.nodes.get_nodes()
+        return found
+
+    def servers(self) -> Json:
+        """Autopilot's view: `Healthy`, and `Servers` with `Name`, `Voter`, `Healthy` and `Leader` each."""
+        found: Json = self._send("GET", "/v1/operator/autopilot/health", fine=(429,)).json()
+        return found
+
+    def jobs(self) -> list[Json]:
+        found: list[Json] = self._library.jobs.get_jobs()
+        return found
+
+    def job(self, id_: str) -> Json | None:
+        try:
+            found: Json = self._library.job.get_job(quote(id_, safe=""))
+        except URLNotFoundNomadException:
+            return None
+        return found
+
+    def register(self, job: Mapping[str, Any], *, unless_changed_since: int) -> Json:
+        """Register `job` if its JobModifyIndex is still `unless_changed_since` (0: there must be none)."""
+        body = {"Job": dict(job), "EnforceIndex": True, "JobModifyIndex": unless_changed_since}
+        found: Json = self._send("POST", "/v1/jobs", json=body).json()
+        return found
+
+    def plan(self, job: Mapping[str, Any]) -> Json:
+        """What the scheduler would do with `job`; nothing is written."""
+        found: Json = self._library.job.plan_job(quote(str(job["ID"]), safe=""), {"Job": dict(job), "Diff": True})
+        return found
+
+    def deregister(self, id_: str, *, purge: bool) -> None:
+        self._library.job.deregister_job(quote(id_, safe=""), purge=purge)
+
+    def evaluation(self, id_: str) -> Json:
+        found: Json = self._library.evaluation.get_evaluation(id_)
+        return found
+
+    def deployment(self, id_: str) -> Json:
+        found: Json = self._library.deployment.get_deployment(id_)
+        return found
+
+    def deployment_after(self, id_: str, index: int, *, wait: str = "2s") -> tuple[Json, int]:
+        """The deployment as soon as it has changed since `index`, or after `wait`; with the index to ask for next."""
+        response = self._send("GET", f"/v1/deployment/{id_}", params={"index": str(index), "wait": wait})
+        found: Json = response.json()
+        return found, int(response.headers["X-Nomad-Index"])
+
+    def latest_deployment(self, job: str) -> Json | None:
+        found: Json | None = self._library.job.get_deployment(quote(job, safe=""))
+        return found
+
+    def allocations(self, job: str) -> list[Json]:
+        """Every allocation of the job that is still known, of any version."""
+        found: list[Json] = self._library.job.get_allocations(quote(job, safe=""))
+        return found
+
+    def log_tail(self, allocation: str, task: str, *, stream: str, size: int = 4096) -> str:
+        """The last `size` bytes that a task wrote to `stdout` or `stderr`; empty when there is no such log."""
+        params = {"task": task, "type": stream, "plain": "true", "origin": "end", "offset": str(size)}
+        try:
+            return self._send("GET", f"/v1/client/fs/logs/{allocation}", params=params).text
+        except ApiError as error:
+            # 500 is how an agent says that the task has never written, or that its node is gone.
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR):
+                return ""
+            raise
+
+    def acl_policy(self, name: str) -> Json | None:
+        return self._found(f"/v1/acl/policy/{quote(name, safe='')}")
+
+    def put_acl_policy(self, body: Mapping[str, Any]) -> None:
+        self._send("POST", f"/v1/acl/policy/{quote(body['Name'], safe='')}", json=dict(body))
+
+    def delete_acl_policy(self, name: str) -> None:
+        self._send("DELETE", f"/v1/acl/policy/{quote(name, safe='')}", fine=(404,))
+
+    def acl_token(self, accessor: str) -> Json | None:
+        return self._found(f"/v1/acl/token/{quote(accessor, safe='')}")
+
+    def acl_tokens(self) -> list[Json]:
+        """Every token, without its secret."""
+        found: list[Json] = self._get("/v1/acl/tokens")
+        return found
+
+    def put_acl_token(self, body: Mapping[str, Any]) -> Json:
+        """Create it (Nomad chooses both ids), or replace the one whose `AccessorID` the body names."""
+        suffix = f"/{quote(body['AccessorID'], safe='')}" if "AccessorID" in body else ""
+        found: Json = self._send("POST", f"/v1/acl/token{suffix}", json=dict(body)).json()
+        return found
+
+    def delete_acl_token(self, accessor: str) -> None:
+        self._send("DELETE", f"/v1/acl/token/{quote(accessor, safe='')}", fine=(404,))
+
+    def _found(self, path: str) -> Json | None:
+        response = self._send("GET", path, fine=(404,))
+        found: Json | None = response.json() if response.ok else None
+        return found
+
+    def _get(self, path: str) -> Any:
+        return self._send("GET", path).json()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        fine: tuple[int, ...] = (),
+    ) -> requests.Response:
+        response = self._http.request(
+            method, f"https://nomad{path}", json=json, params=self._where | dict(params or {})
+        )
+        if response.ok or response.status_code in fine:
+            return response
+        raise ApiError(method, path, response.status_code, response.text)
+
+
+@lru_cache(maxsize=64)
+def region(endpoint: Endpoint) -> Nomad:
+    """The client for `endpoint`, shared by every caller: the session keeps its connections."""
+    return Nomad(endpoint)

@@ -1,0 +1,279 @@
+"""`mooring:host:Agent`: one long-running service of a host: its version, files, unit and health.
+
+Consul, Nomad and the load balancer are agents. What differs between them stands in their components; what is the
+same, namely how a service is put on a host, changed and taken away, stands here.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pydantic import Field
+from typing_extensions import override
+
+from mooring.clients import ssh
+from mooring.clients.ssh import Connection
+from mooring.kinds import membership, placement
+from mooring.kinds.kind import Handler, Made, NotHealthy, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.membership import Membership
+from mooring.kinds.placement import Directory, File
+from mooring.waiting import SystemClock, TimedOut, wait_for
+
+LISTENING_WITHIN = 45
+"""Seconds. Consul and Nomad listen within 2 on a real core; under emulation they took about 20."""
+
+MEMBER_WITHIN = 120.0
+"""Seconds. A restarted server is a healthy voter again after autopilot's stabilisation time of 10 s; the rest is for
+slow machines."""
+
+
+class AgentSpec(Spec):
+    connection: Connection
+    service: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    """The systemd unit's name."""
+
+    user: str | None = None
+    """A system user that is made for it."""
+
+    version: str | None = None
+    binary: str | None = None
+    """Where the program lies on the host, with its version in the name: an old one is never written over."""
+
+    binary_source: str | None = None
+    """The same program on the machine that runs this, for hosts that do not have it yet."""
+
+    files: dict[str, File]
+    directories: dict[str, Directory] = Field(default_factory=dict[str, Directory])
+    data: tuple[str, ...] = ()
+    """Directories that hold what the agent itself writes; they go with the agent."""
+
+    unit: str
+    """The unit file's text."""
+
+    reload_on: tuple[str, ...] = ()
+    """Files for which a reload is enough; a change of any other restarts the service."""
+
+    listens: int
+    """A TCP port on loopback: the agent is up when it accepts."""
+
+    member: Membership | None = None
+    """How its cluster sees it; after a change the agent is done only when the cluster is content."""
+
+    running: bool = True
+    enabled: bool = True
+
+
+@register
+class AgentHandler(Handler[AgentSpec]):
+    token = "mooring:host:Agent"  # noqa: S105 -- a type token, not a secret
+    spec = AgentSpec
+    identity = frozenset({"service"})
+    access = frozenset({"connection", "binary_source", "member"})
+    secret_inputs = frozenset({"connection.private_key", "member.endpoint.private_key", "member.endpoint.token"})
+
+    @override
+    def check(self, spec: AgentSpec) -> Iterable[Problem]:
+        yield from placement.path_problems("files", spec.files)
+        yield from placement.path_problems("directories", spec.directories)
+        if (spec.binary is None) != (spec.binary_source is None):
+            yield Problem(path="binary", reason="must be given together with binary_source, or neither")
+
+    @override
+    def create(self, spec: AgentSpec, work: Work) -> Made:
+        present, _ = placement.look(spec.connection, [*spec.files, _unit_path(spec)])
+        unit = present.get(_unit_path(spec))
+        # A create that was killed half-way left files of ours, perhaps of an older program; the unit says whose.
+        ours = unit is not None and unit.content.endswith(_owner(work))
+        strange = placement.strangers(present, _all_files(spec, work))
+        if strange and not ours:
+            raise NotOurs(
+                f"{spec.connection.address} has other files at {', '.join(strange)}: {spec.service} is already "
+                "configured there by somebody else; move them away or choose another host"
+            )
+        _converge(spec, work, action="restart" if ours else "start")
+        return Made(id=f"{spec.connection.address}:{spec.service}")
+
+    @override
+    def read(self, id_: str, spec: AgentSpec, outputs: Props, work: Work) -> Seen[AgentSpec] | None:
+        state = dict(
+            line.split("=", 1)
+            for line in ssh.run(spec.connection, _looking_at(spec)).decode().splitlines()
+            if "=" in line
+        )
+        files, directories = placement.look(spec.connection, [*spec.files, _unit_path(spec)], spec.directories)
+        unit = files.pop(_unit_path(spec), None)
+        if unit is None and not files:
+            return None
+        seen = spec.model_copy(
+            update={
+                "files": files,
+                "directories": directories,
+                "unit": unit.content.removesuffix(_owner(work)) if unit else "",
+                "running": state["ActiveState"] == "active",
+                "enabled": state["UnitFileState"] == "enabled",
+                "version": spec.version if state["Binary"] == "there" else None,
+            }
+        )
+        return Seen(spec=seen)
+
+    @override
+    def update(self, id_: str, old: AgentSpec, new: AgentSpec, outputs: Props, work: Work) -> Props:
+        changed = {path for path in new.files if old.files.get(path) != new.files[path]}
+        gone = old.files.keys() - new.files.keys()
+        only_reload = (
+            (changed | gone) <= set(new.reload_on)
+            and (old.unit, old.version, old.binary) == (new.unit, new.version, new.binary)
+            and old.running
+        )
+        work.say("waiting for its turn")
+        with membership.turn(new.member):
+            if gone:
+                ssh.run(new.connection, placement.removing(gone, ()))
+            _converge(new, work, action="reload" if only_reload else "restart")
+            if new.member is not None and new.running:
+                _wait_for_membership(new.member, id_, work)
+        return {}
+
+    @override
+    def delete(self, id_: str, spec: AgentSpec, outputs: Props, work: Work) -> None:
+        unit = shlex.quote(_unit_path(spec))
+        with membership.turn(spec.member):
+            ssh.run(
+                spec.connection,
+                "\n".join(
+                    [
+                        f"if [ -e {unit} ]; then systemctl disable --now {spec.service}.service; fi",
+                        placement.removing([*spec.files, _unit_path(spec)], spec.directories),
+                        *(f"rm -rf -- {shlex.quote(path)}" for path in spec.data),
+                        "systemctl daemon-reload",
+                    ]
+                ),
+                within=90,
+            )
+
+
+def _unit_path(spec: AgentSpec) -> str:
+    return f"/etc/systemd/system/{spec.service}.service"
+
+
+def _owner(work: Work) -> str:
+    """The last lines of our unit files; systemd passes over sections that start with X-."""
+    return f"\n[X-Mooring]\nStack={work.project}/{work.stack}\n"
+
+
+def _all_files(spec: AgentSpec, work: Work) -> dict[str, File]:
+    return {**spec.files, _unit_path(spec): File(content=spec.unit + _owner(work))}
+
+
+def _converge(spec: AgentSpec, work: Work, *, action: str) -> None:
+    """Put everything there and start, reload or restart; return when the agent listens."""
+    _bring_binary(spec, work)
+    files = _all_files(spec, work)
+    work.say(f"{action}ing {spec.service}" if action != "reload" else f"reloading {spec.service}")
+    script = "\n".join([*_preparing(spec), placement.placing(files, spec.directories), *_starting(spec, action)])
+    ssh.run(spec.connection, script, stdin=placement.archive(files), within=LISTENING_WITHIN + 60)
+
+
+def _preparing(spec: AgentSpec) -> Iterator[str]:
+    yield "set -eu"
+    if spec.user:
+        user = shlex.quote(spec.user)
+        make = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {user}"
+        yield f"id -u {user} >/dev/null 2>&1 || {make}"
+
+
+def _starting(spec: AgentSpec, action: str) -> Iterator[str]:
+    """The second half of the script: enable, (re)start, and wait until the port accepts or say what went wrong."""
+    name = f"{spec.service}.service"
+    yield "systemctl daemon-reload"
+    yield f"systemctl {'enable' if spec.enabled else 'disable'} --quiet {name}"
+    if not spec.running:
+        yield f"systemctl stop {name}"
+        return
+    yield f"systemctl {action} {name}"
+    yield f"""
+for _ in $(seq {LISTENING_WITHIN * 10}); do
+  if systemctl is-active --quiet {name} && bash -c '</dev/tcp/127.0.0.1/{spec.listens}' 2>/dev/null; then exit 0; fi
+  sleep 0.1
+done
+echo "{spec.service} does not listen on port {spec.listens} after {LISTENING_WITHIN} s; its last lines:" >&2
+journalctl -u {name} -n 12 --no-pager -o cat >&2
+exit 1"""
+
+
+def _looking_at(spec: AgentSpec) -> str:
+    present = (
+        f"[ -x {shlex.quote(spec.binary)} ] && echo Binary=there || echo Binary="
+        if spec.binary
+        else "echo Binary=there"
+    )
+    return f"systemctl show -p ActiveState -p UnitFileState {spec.service}.service\n{present}"
+
+
+def _bring_binary(spec: AgentSpec, work: Work) -> None:
+    if spec.binary is None or spec.binary_source is None:
+        return
+    target = shlex.quote(spec.binary)
+    if ssh.answer(spec.connection, f"test -x {target}").status == 0:
+        return
+    work.say(f"copying {Path(spec.binary).name}")
+    folder = shlex.quote(str(Path(spec.binary).parent))
+    # Written beside and moved, so that a copy that was cut off is never taken for the program.
+    script = f"set -eu; mkdir -p {folder}; cat > {target}.part; chmod 0755 {target}.part; mv {target}.part {target}"
+    ssh.run(spec.connection, script, stdin=Path(spec.binary_source).read_bytes(), within=600)
+
+
+def _wait_for_membership(member: Membership, id_: str, work: Work) -> None:
+    last = ""
+
+    def content() -> bool | None:
+        nonlocal last
+        last = membership.complaint(member) or ""
+        if last:
+            work.say(last)
+        return None if last else True
+
+    try:
+        wait_for(content, member.name, within=MEMBER_WITHIN, every=0.5, clock=SystemClock(work.cancelled))
+    except TimedOut as error:
+        raise NotHealthy(id_, {}, [last]) from error
+
+
+class Agent(Resource):
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        connection: pulumi.Input[Mapping[str, Any]],
+        service: str,
+        files: pulumi.Input[Mapping[str, Any]],
+        unit: pulumi.Input[str],
+        listens: int,
+        user: str | None = None,
+        version: str | None = None,
+        binary: str | None = None,
+        binary_source: str | None = None,
+        directories: Mapping[str, Any] | None = None,
+        data: tuple[str, ...] = (),
+        reload_on: tuple[str, ...] = (),
+        member: pulumi.Input[Mapping[str, Any]] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {
+            "connection": connection,
+            "service": service,
+            "files": files,
+            "unit": unit,
+            "listens": listens,
+            "user": user,
+            "version": version,
+            "binary": binary,
+            "binary_source": binary_source,
+            "directories": directories,
+            "data": list(data) or None,
+            "reload_on": list(reload_on) or None,
+            "member": member,
+        }
+        super().__init__(AgentHandler, resource_name, {k: v for k, v in inputs.items() if v is not None}, opts=opts)

@@ -1,0 +1,40 @@
+"""What forming a Consul and a Nomad cluster have in common: odd servers, and one way to wait until all is well."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from mooring.clients.errors import Unreachable
+from mooring.kinds.kind import NotHealthy, Problem, Work
+from mooring.waiting import Cancelled, SystemClock, TimedOut, wait_for
+
+FORMED_WITHIN = 120.0
+"""Seconds. Three servers that start together take 2 on real cores and about 40 under emulation."""
+
+CLUSTER_SECRETS = frozenset({"endpoint.private_key", "endpoint.token"})
+
+
+def odd_servers(servers: Sequence[str]) -> Iterable[Problem]:
+    if len(servers) % 2 == 0:
+        yield Problem(
+            path="servers",
+            reason=f"must be 1, 3 or 5 hosts, so that a split leaves one side with a majority; got {len(servers)}",
+        )
+
+
+def joined(name: str, complaints: Callable[[], Sequence[str]], work: Work) -> None:
+    """Wait until nothing is missing; raise `NotHealthy` with what still is."""
+    last: Sequence[str] = ()
+
+    def complete() -> bool | None:
+        nonlocal last
+        try:
+            last = complaints()
+        except Unreachable as error:
+            last = [str(error)]
+        if last:
+            work.say(last[0] if len(last) == 1 else f"{last[0]} and {len(last) - 1} more")
+        return None if last else True
+
+    try:
+        wait_for(complete, name, within=FORMED_WITHIN, every=0.1, clock=SystemClock(work.cancelled))
+    except (TimedOut, Cancelled) as error:
+        raise NotHealthy(name, {}, [*last, str(error)]) from error

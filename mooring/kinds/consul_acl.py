@@ -1,0 +1,180 @@
+"""`mooring:consul:AclPolicy` and `mooring:consul:AclToken`: who may do what in Consul."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import pulumi
+from pydantic import Field
+from typing_extensions import override
+
+from mooring.clients import consul
+from mooring.clients.http import Endpoint
+from mooring.kinds.cluster import CLUSTER_SECRETS
+from mooring.kinds.kind import Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
+
+
+class PolicySpec(Spec):
+    endpoint: Endpoint
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
+    description: str = ""
+    rules: str
+    """HCL, as Consul documents it."""
+
+    def to_api(self) -> dict[str, Any]:
+        return {"Name": self.name, "Description": self.description, "Rules": self.rules}
+
+    @classmethod
+    def from_api(cls, body: Mapping[str, Any], endpoint: Endpoint) -> Self:
+        return cls(endpoint=endpoint, name=body["Name"], description=body["Description"], rules=body["Rules"])
+
+
+@register
+class PolicyHandler(Handler[PolicySpec]):
+    token = "mooring:consul:AclPolicy"  # noqa: S105 -- a type token, not a secret
+    spec = PolicySpec
+    identity = frozenset({"name"})
+    access = frozenset({"endpoint"})
+    secret_inputs = CLUSTER_SECRETS
+
+    @override
+    def create(self, spec: PolicySpec, work: Work) -> Made:
+        api = consul.cluster(spec.endpoint)
+        found = api.policy(spec.name)
+        if found is None:
+            found = api.put_policy(spec.to_api())
+        elif PolicySpec.from_api(found, spec.endpoint) != spec:
+            raise NotOurs(f"consul has a policy {spec.name!r} with other rules: delete it, or say what it says")
+        return Made(id=spec.name, outputs={"policy_id": found["ID"]})
+
+    @override
+    def read(self, id_: str, spec: PolicySpec, outputs: Props, work: Work) -> Seen[PolicySpec] | None:
+        found = consul.cluster(spec.endpoint).policy(id_)
+        if found is None:
+            return None
+        return Seen(spec=PolicySpec.from_api(found, spec.endpoint), outputs={"policy_id": found["ID"]})
+
+    @override
+    def update(self, id_: str, old: PolicySpec, new: PolicySpec, outputs: Props, work: Work) -> Props:
+        consul.cluster(new.endpoint).put_policy({"ID": outputs["policy_id"], **new.to_api()})
+        return {"policy_id": outputs["policy_id"]}
+
+    @override
+    def delete(self, id_: str, spec: PolicySpec, outputs: Props, work: Work) -> None:
+        api = consul.cluster(spec.endpoint)
+        if found := api.policy(id_):
+            api.delete_policy(found["ID"])
+
+
+class AclPolicy(Resource):
+    policy_id: pulumi.Output[str]
+    name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        endpoint: pulumi.Input[Mapping[str, Any]],
+        name: str,
+        rules: pulumi.Input[str],
+        description: str = "",
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"endpoint": endpoint, "name": name, "rules": rules, "description": description}
+        super().__init__(PolicyHandler, resource_name, inputs, outputs=("policy_id",), opts=opts)
+
+
+class TokenSpec(Spec):
+    endpoint: Endpoint
+    accessor_id: str
+    """Chosen by us, so that a create that was interrupted finds its own token again."""
+
+    secret_id: str = Field(repr=False)
+    """Chosen by us, so that an agent's configuration can hold it before the cluster exists."""
+
+    description: str = ""
+    policies: Names = ()
+    node_identities: Names = ()
+    """`node:datacenter`: what the agent of that node needs, and no more."""
+
+    def to_api(self) -> dict[str, Any]:
+        pairs = [identity.rsplit(":", 1) for identity in self.node_identities]
+        return {
+            "AccessorID": self.accessor_id,
+            "SecretID": self.secret_id,
+            "Description": self.description,
+            "Policies": [{"Name": name} for name in self.policies],
+            "NodeIdentities": [{"NodeName": node, "Datacenter": dc} for node, dc in pairs],
+        }
+
+    @classmethod
+    def from_api(cls, body: Mapping[str, Any], endpoint: Endpoint) -> Self:
+        return cls(
+            endpoint=endpoint,
+            accessor_id=body["AccessorID"],
+            secret_id=body["SecretID"],
+            description=body["Description"],
+            # Consul leaves lists out that are empty.
+            policies=tuple(link["Name"] for link in body.get("Policies") or ()),
+            node_identities=tuple(f"{i['NodeName']}:{i['Datacenter']}" for i in body.get("NodeIdentities") or ()),
+        )
+
+
+@register
+class TokenHandler(Handler[TokenSpec]):
+    token = "mooring:consul:AclToken"  # noqa: S105 -- a type token, not a secret
+    spec = TokenSpec
+    identity = frozenset({"accessor_id", "secret_id"})
+    access = frozenset({"endpoint"})
+    secret_inputs = CLUSTER_SECRETS | {"secret_id"}
+
+    @override
+    def create(self, spec: TokenSpec, work: Work) -> Made:
+        api = consul.cluster(spec.endpoint)
+        found = api.token(spec.accessor_id)
+        if found is None:
+            api.put_token(spec.to_api(), new=True)
+        elif TokenSpec.from_api(found, spec.endpoint) != spec:
+            raise NotOurs(f"consul has a token {spec.accessor_id} with other rights")
+        return Made(id=spec.accessor_id)
+
+    @override
+    def read(self, id_: str, spec: TokenSpec, outputs: Props, work: Work) -> Seen[TokenSpec] | None:
+        found = consul.cluster(spec.endpoint).token(id_)
+        return None if found is None else Seen(spec=TokenSpec.from_api(found, spec.endpoint))
+
+    @override
+    def update(self, id_: str, old: TokenSpec, new: TokenSpec, outputs: Props, work: Work) -> Props:
+        consul.cluster(new.endpoint).put_token(new.to_api(), new=False)
+        return {}
+
+    @override
+    def delete(self, id_: str, spec: TokenSpec, outputs: Props, work: Work) -> None:
+        api = consul.cluster(spec.endpoint)
+        if api.token(id_) is not None:
+            api.delete_token(id_)
+
+
+class AclToken(Resource):
+    secret_id: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        endpoint: pulumi.Input[Mapping[str, Any]],
+        accessor_id: pulumi.Input[str],
+        secret_id: pulumi.Input[str],
+        description: str,
+        policies: Sequence[pulumi.Input[str]] = (),
+        node_identities: Sequence[str] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {
+            "endpoint": endpoint,
+            "accessor_id": accessor_id,
+            "secret_id": secret_id,
+            "description": description,
+            "policies": list(policies),
+            "node_identities": list(node_identities),
+        }
+        super().__init__(TokenHandler, resource_name, inputs, opts=opts)

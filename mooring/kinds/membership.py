@@ -1,0 +1,112 @@
+"""How a cluster sees one of its agents, and whether it can spare it: asked before and after an agent is touched."""
+
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Literal
+
+from mooring.clients import consul, nomad
+from mooring.clients.answers import Json
+from mooring.clients.errors import ApiError, Unreachable
+from mooring.clients.http import Endpoint
+from mooring.kinds.kind import Spec
+
+
+class Membership(Spec):
+    """What an agent is in its cluster."""
+
+    cluster: Literal["consul", "nomad"]
+    name: str
+    roles: tuple[Literal["server", "client"], ...]
+    endpoint: Endpoint
+
+
+class CannotSpare(Exception):
+    """Touching this agent now could cost the cluster its quorum: heal the others first."""
+
+
+def complaint(member: Membership) -> str | None:
+    """Why the cluster does not see `member` as a healthy one of its own; None when it does."""
+    try:
+        return _consul_complaint(member) if member.cluster == "consul" else _nomad_complaint(member)
+    except (ApiError, Unreachable) as error:
+        # While a cluster elects, every question fails; that is a reason to wait, not to give up.
+        return f"{member.cluster} does not answer: {error}"
+
+
+def _consul_complaint(member: Membership) -> str | None:
+    api = consul.cluster(member.endpoint)
+    if member.name not in consul.alive(api.members()):
+        return f"consul does not see {member.name} alive"
+    return server_complaint(member.name, api.servers()["Servers"]) if "server" in member.roles else None
+
+
+def _nomad_complaint(member: Membership) -> str | None:
+    api = nomad.region(member.endpoint)
+    if "client" in member.roles:
+        nodes = [n for n in api.nodes() if n["Name"] == member.name]
+        if not any(n["Status"] == "ready" for n in nodes):
+            return f"nomad does not see {member.name} ready: {nodes[0]['Status'] if nodes else 'not registered'}"
+    if "server" in member.roles:
+        # Nomad's servers carry the region in their name.
+        return server_complaint(f"{member.name}.global", api.servers()["Servers"])
+    return None
+
+
+def server_complaint(name: str, servers: Sequence[Json]) -> str | None:
+    """What autopilot has against the server called `name`; None when it is a healthy voter."""
+    for server in servers:
+        if server["Name"] == name:
+            if not server["Healthy"]:
+                return f"{name} is not healthy: {server['SerfStatus']}, last contact {server['LastContact']}"
+            return None if server["Voter"] else f"{name} is not a voter yet"
+    return f"{name} is not a server of the cluster"
+
+
+def unsafe_to_touch(name: str, servers: Sequence[Json]) -> str | None:
+    """Why the server called `name` must not be restarted now: without it, the healthy voters would be no majority.
+
+    A server that is itself unhealthy adds nothing to the quorum, so it can always be touched.
+    """
+    voters = [s for s in servers if s["Voter"]]
+    if not any(s["Name"] == name and s["Healthy"] for s in voters):
+        return None
+    if len(voters) == 1:
+        return None  # alone there is no quorum to keep, only an outage that the topology chose
+    left = [s for s in voters if s["Healthy"] and s["Name"] != name]
+    if len(left) * 2 > len(voters):
+        return None
+    ill = ", ".join(s["Name"] for s in voters if not s["Healthy"])
+    return f"{name} is needed for the quorum while {ill or 'nobody else'} is not healthy"
+
+
+@cache
+def _turn(cluster: str, addresses: tuple[str, ...]) -> threading.Lock:
+    del cluster, addresses
+    return threading.Lock()
+
+
+@contextmanager
+def turn(member: Membership | None) -> Generator[None]:
+    """Hold the cluster's turn: one agent of a cluster is touched at a time, whatever the engine runs in parallel.
+
+    Raises `CannotSpare` when the cluster could lose its quorum.
+    """
+    if member is None:
+        yield
+        return
+    with _turn(member.cluster, member.endpoint.addresses):
+        if "server" in member.roles and (reason := _reason_to_wait(member)):
+            raise CannotSpare(f"not touched: {reason}; heal the others, then run `pulumi up` again")
+        yield
+
+
+def _reason_to_wait(member: Membership) -> str | None:
+    try:
+        if member.cluster == "consul":
+            return unsafe_to_touch(member.name, consul.cluster(member.endpoint).servers()["Servers"])
+        return unsafe_to_touch(f"{member.name}.global", nomad.region(member.endpoint).servers()["Servers"])
+    except (ApiError, Unreachable):
+        # Without a leader there is no quorum to lose, and the change may be what brings it back.
+        return None

@@ -1,0 +1,117 @@
+"""`mooring:nomad:Cluster`: the moment when Nomad's agents have become a cluster whose ACLs are ours.
+
+The first management token is ours to choose: Nomad takes it as bootstrap secret, so a bring-up that was cut off goes
+on with the token that the state already holds.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pulumi
+from typing_extensions import override
+
+from mooring.clients import nomad
+from mooring.clients.errors import ApiError, Forbidden
+from mooring.clients.http import Endpoint
+from mooring.kinds.cluster import CLUSTER_SECRETS, joined, odd_servers
+from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.membership import server_complaint
+
+
+class NomadClusterSpec(Spec):
+    endpoint: Endpoint
+    """Its token becomes the management token."""
+
+    servers: tuple[str, ...]
+    clients: tuple[str, ...] = ()
+
+
+class BootstrappedByOthers(Exception):
+    """The region has a management token that we do not know: it must be reset on a server, by a person."""
+
+
+@register
+class NomadClusterHandler(Handler[NomadClusterSpec]):
+    token = "mooring:nomad:Cluster"  # noqa: S105 -- a type token, not a secret
+    spec = NomadClusterSpec
+    access = frozenset({"endpoint"})
+    secret_inputs = CLUSTER_SECRETS
+
+    @override
+    def check(self, spec: NomadClusterSpec) -> Iterable[Problem]:
+        yield from odd_servers(spec.servers)
+
+    @override
+    def create(self, spec: NomadClusterSpec, work: Work) -> Made:
+        joined("nomad", lambda: _bootstrapped(spec) or complaints(spec), work)
+        return Made(id="nomad")
+
+    @override
+    def read(self, id_: str, spec: NomadClusterSpec, outputs: Props, work: Work) -> Seen[NomadClusterSpec] | None:
+        return Seen(spec=spec, reasons=tuple(complaints(spec)))
+
+    @override
+    def update(self, id_: str, old: NomadClusterSpec, new: NomadClusterSpec, outputs: Props, work: Work) -> Props:
+        joined("nomad", lambda: _bootstrapped(new) or complaints(new), work)
+        return {}
+
+    @override
+    def delete(self, id_: str, spec: NomadClusterSpec, outputs: Props, work: Work) -> None:
+        """The cluster goes with its agents."""
+
+
+def _bootstrapped(spec: NomadClusterSpec) -> list[str]:
+    """Nothing once our token rules; otherwise why it cannot be made to rule yet."""
+    api = nomad.region(spec.endpoint)
+    try:
+        if api.leader() is None:
+            return ["nomad has no leader"]
+        api.own_token()
+    except Forbidden:
+        pass
+    except ApiError as error:
+        return [f"nomad is not ready: {error}"]
+    else:
+        return []
+    try:
+        if not api.bootstrap_acl(spec.endpoint.token):
+            raise BootstrappedByOthers(
+                "nomad's ACLs were bootstrapped with another token; reset them on a server as Nomad documents "
+                "(a file acl-bootstrap-reset in its data directory), then run `pulumi up` again"
+            )
+    except ApiError as error:
+        return [f"nomad is not ready: {error}"]
+    return []
+
+
+def complaints(spec: NomadClusterSpec) -> list[str]:
+    """What is missing from a complete cluster, one sentence each; raises `Unreachable` when nobody answers."""
+    api = nomad.region(spec.endpoint)
+    try:
+        if api.leader() is None:
+            return ["nomad has no leader"]
+        health = api.servers()
+        ready = {node["Name"] for node in api.nodes() if node["Status"] == "ready"}
+    except ApiError as error:
+        return [f"nomad is not ready: {error}"]
+    # Nomad's servers carry the region in their name.
+    missing = [server_complaint(f"{name}.global", health["Servers"]) for name in spec.servers]
+    return [m for m in missing if m] + [f"{n} is not ready in nomad" for n in spec.clients if n not in ready]
+
+
+class Cluster(Resource):
+    """A complete cluster. `endpoint` is how it is reached, with the first management token."""
+
+    endpoint: pulumi.Output[dict[str, Any]]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        endpoint: pulumi.Input[dict[str, Any]],
+        servers: list[str],
+        clients: list[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"endpoint": endpoint, "servers": servers, "clients": clients}
+        super().__init__(NomadClusterHandler, resource_name, inputs, opts=opts)

@@ -1,0 +1,305 @@
+"""`mooring:nomad:Job`: a job as Nomad's API has it, that counts as made only when its deployment is healthy."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import pulumi
+from typing_extensions import override
+
+from mooring.clients import nomad
+from mooring.clients.answers import Json, rows, table
+from mooring.clients.errors import ApiError
+from mooring.clients.http import Endpoint
+from mooring.clients.nomad import Nomad
+from mooring.kinds.cluster import CLUSTER_SECRETS
+from mooring.kinds.kind import (
+    Handler,
+    Made,
+    NotHealthy,
+    NotOurs,
+    Problem,
+    Props,
+    Resource,
+    Seen,
+    Spec,
+    Work,
+    register,
+)
+from mooring.waiting import Cancelled, SystemClock, TimedOut, wait_for
+
+DEPLOYED_WITHIN = 900.0
+"""Seconds; a deployment ends by itself at its healthy deadline, this is for one that nobody drives any more."""
+
+OWNER = "mooring.stack"
+"""Key in the job's meta that says which stack registered it."""
+
+ATTEMPT = "mooring.attempt"
+"""Key in the job's meta that makes a retry another job: Nomad never deploys the same specification twice."""
+
+
+NOTHING: tuple[Any, ...] = ({}, [], "")
+"""What a program says where Nomad answers null."""
+
+
+class DeploymentStatus(StrEnum):
+    RUNNING = "running"
+    PENDING = "pending"
+    INITIALIZING = "initializing"
+    BLOCKED = "blocked"
+    UNBLOCKING = "unblocking"
+    PAUSED = "paused"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    CANCELLED = "cancelled"  # two l's here, one in an evaluation's status: Nomad's spelling
+
+
+class EvaluationStatus(StrEnum):
+    BLOCKED = "blocked"
+    PENDING = "pending"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody registered the job since it was last read: look at the preview again, then decide."""
+
+
+class JobSpec(Spec):
+    endpoint: Endpoint
+    job: Json
+    """As `POST /v1/jobs` takes it under `Job`."""
+
+
+@register
+class JobHandler(Handler[JobSpec]):
+    token = "mooring:nomad:Job"  # noqa: S105 -- a type token, not a secret
+    spec = JobSpec
+    access = frozenset({"endpoint"})
+    secret_inputs = CLUSTER_SECRETS
+
+    @override
+    def check(self, spec: JobSpec) -> Iterable[Problem]:
+        yield from job_problems(spec.job)
+
+    @override
+    def create(self, spec: JobSpec, work: Work) -> Made:
+        api = nomad.region(spec.endpoint)
+        found = api.job(spec.job["ID"])
+        if found is not None and table(found["Meta"]).get(OWNER) != _owner(work) and not _same(spec.job, found):
+            raise NotOurs(
+                f"nomad has a job {spec.job['ID']!r} that this stack did not register: stop and purge it first"
+            )
+        return Made(id=spec.job["ID"], outputs=_deployed(api, spec.job, found, work))
+
+    @override
+    def read(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> Seen[JobSpec] | None:
+        found = nomad.region(spec.endpoint).job(id_)
+        if found is None:
+            return None
+        return Seen(spec=spec.model_copy(update={"job": as_declared(spec.job, found)}), outputs=_outputs(found))
+
+    @override
+    def update(self, id_: str, old: JobSpec, new: JobSpec, outputs: Props, work: Work) -> Props:
+        api = nomad.region(new.endpoint)
+        found = api.job(id_)
+        if found is not None and "modify_index" in outputs and found["JobModifyIndex"] != outputs["modify_index"]:
+            raise ChangedMeanwhile(
+                f"job {id_} was registered by somebody else since the preview (version {found['Version']}): nothing "
+                "was written, run `pulumi preview` to see the difference"
+            )
+        return _deployed(api, new.job, found, work)
+
+    @override
+    def delete(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> None:
+        api = nomad.region(spec.endpoint)
+        if api.job(id_) is not None:
+            api.deregister(id_, purge=True)
+
+
+def job_problems(job: Json) -> Iterator[Problem]:
+    """What Nomad would refuse late or, worse, not at all."""
+    for key in ("ID", "Name", "Type", "Datacenters", "TaskGroups"):
+        if not job.get(key):
+            yield Problem(path=f"job.{key}", reason="must be given")
+    for group in rows(job.get("TaskGroups")):
+        for task in rows(group.get("Tasks")):
+            config = table(task.get("Config"))
+            path = f"job.TaskGroups.{group.get('Name')}.Tasks.{task.get('Name')}.Config"
+            # Nomad 1.6's docker driver has no setting that refuses these, and each hands out the host.
+            for key, hosts in (("pid_mode", "host"), ("network_mode", "host"), ("ipc_mode", "host")):
+                if config.get(key) == hosts:
+                    yield Problem(path=f"{path}.{key}", reason="'host' would give the task the host's own namespace")
+            if config.get("devices"):
+                yield Problem(path=f"{path}.devices", reason="would give the task a device of the host")
+            if config.get("privileged"):
+                yield Problem(path=f"{path}.privileged", reason="would give the task the whole host")
+
+
+def as_declared(declared: Any, live: Any) -> Any:
+    """What the server holds, reduced to what the program says: its defaults and its order are no drift.
+
+    Lists of named things (groups, tasks, services) are matched by name, and one that the program does not name is
+    kept, since somebody added it.
+    """
+    if isinstance(declared, dict) and isinstance(live, dict):
+        there = table(live)
+        return {key: as_declared(value, there[key]) for key, value in table(declared).items() if key in there}
+    if isinstance(declared, list) and isinstance(live, list):
+        wanted, present = rows(declared), rows(live)
+        names = [table(item).get("Name") for item in wanted if isinstance(item, dict)]
+        if names and all(names) and len(names) == len(wanted):
+            by_name = {item["Name"]: item for item in present}
+            kept = [as_declared(item, by_name.pop(item["Name"])) for item in wanted if item["Name"] in by_name]
+            return [*kept, *by_name.values()]
+        if len(wanted) == len(present):
+            return [as_declared(a, b) for a, b in zip(wanted, present, strict=True)]
+        return present
+    if live is None and declared in NOTHING:
+        return declared
+    return live
+
+
+def _same(job: Json, found: Json) -> bool:
+    return as_declared(job, found) == job and not found["Stop"]
+
+
+def _owner(work: Work) -> str:
+    return f"{work.project}/{work.stack}"
+
+
+def _outputs(found: Json) -> Props:
+    return {"modify_index": found["JobModifyIndex"], "version": found["Version"]}
+
+
+def _deployed(api: Nomad, job: Json, found: Json | None, work: Work) -> Props:
+    """Register the job and wait until it is healthy."""
+    id_ = job["ID"]
+    meta = {**table(job.get("Meta")), OWNER: _owner(work)}
+    last = api.latest_deployment(id_) if found is not None else None
+    if found is not None and last is not None and _same(job, found) and last["Status"] == DeploymentStatus.FAILED:
+        meta[ATTEMPT] = str(int(table(found["Meta"]).get(ATTEMPT, "0")) + 1)
+    elif found is not None and (attempt := table(found["Meta"]).get(ATTEMPT)):
+        meta[ATTEMPT] = attempt
+    work.say("registering")
+    index = 0 if found is None else found["JobModifyIndex"]
+    try:
+        evaluation = api.register({**job, "Meta": meta}, unless_changed_since=index)["EvalID"]
+    except ApiError as error:
+        now = api.job(id_)
+        if now is not None and now["JobModifyIndex"] != index:
+            raise ChangedMeanwhile(
+                f"job {id_} was registered by somebody else just now: nothing was written"
+            ) from error
+        raise
+    reasons = _reasons_against(api, id_, evaluation, work)
+    now = api.job(id_)
+    outputs = _outputs(now) if now is not None else {}
+    if reasons:
+        raise NotHealthy(id_, outputs, reasons)
+    return outputs
+
+
+def _reasons_against(api: Nomad, job: str, evaluation: str, work: Work) -> list[str]:
+    """Nothing once the deployment is healthy; otherwise why it is not, as a person needs it."""
+    try:
+        done = _evaluated(api, evaluation, work)
+        if reasons := placement_failures(job, done):
+            return reasons
+        # A job that was already so gets no deployment of its own: the last one counts.
+        deployment = done.get("DeploymentID") or table(api.latest_deployment(job)).get("ID")
+        return _deployment_reasons(api, job, deployment, work) if deployment else []
+    except (TimedOut, Cancelled) as error:
+        return [str(error)]
+
+
+def _evaluated(api: Nomad, evaluation: str, work: Work) -> Json:
+    if not evaluation:  # periodic and parameterised jobs are not evaluated when they are registered
+        return {}
+
+    def done() -> Json | None:
+        found = api.evaluation(evaluation)
+        # An unknown word fails here at once, instead of being asked for again until the deadline.
+        waiting = EvaluationStatus(found["Status"]) in (EvaluationStatus.PENDING, EvaluationStatus.BLOCKED)
+        return None if waiting else found
+
+    work.say("waiting for the scheduler")
+    return wait_for(
+        done, "the scheduler's answer", within=DEPLOYED_WITHIN, every=0.1, clock=SystemClock(work.cancelled)
+    )
+
+
+def placement_failures(job: str, evaluation: Mapping[str, Any]) -> list[str]:
+    """One sentence for each group that has no place, with what stands against it on how many nodes."""
+    reasons: list[str] = []
+    for group, metrics in table(evaluation.get("FailedTGAllocs")).items():
+        against = [f"{n} nodes lack {what}" for what, n in table(metrics["DimensionExhausted"]).items()]
+        against += [f"{n} nodes are ruled out by {what}" for what, n in table(metrics["ConstraintFiltered"]).items()]
+        count = 1 + metrics["CoalescedFailures"]
+        why = ", ".join(against) or f"{metrics['NodesEvaluated']} nodes were looked at"
+        reasons.append(f"job {job}, group {group}: {count} instances have no place: {why}")
+    return reasons
+
+
+def _deployment_reasons(api: Nomad, job: str, deployment: str, work: Work) -> list[str]:
+    found, index = api.deployment(deployment), 0
+    clock = SystemClock(work.cancelled)
+    deadline = clock.now() + DEPLOYED_WITHIN
+    while clock.now() < deadline:
+        work.say(progress(found))
+        match DeploymentStatus(found["Status"]):
+            case DeploymentStatus.SUCCESSFUL:
+                return []
+            case DeploymentStatus.FAILED | DeploymentStatus.CANCELLED:
+                return [f"job {job}: {found['StatusDescription']}", *_unhealthy(api, job, found)]
+            case _:
+                clock.sleep(0)  # raises when the person asked to stop
+                found, index = api.deployment_after(deployment, index)
+    raise TimedOut(f"job {job}: its deployment did not end within {DEPLOYED_WITHIN:g} s")
+
+
+def progress(deployment: Mapping[str, Any]) -> str:
+    """One line for the status column."""
+    groups: Sequence[Json] = list(table(deployment["TaskGroups"]).values())
+    wanted = sum(g["DesiredTotal"] for g in groups)
+    healthy = sum(g["HealthyAllocs"] for g in groups)
+    placed = sum(g["PlacedAllocs"] for g in groups)
+    canaries = sum(len(rows(g["PlacedCanaries"])) for g in groups)
+    return f"{healthy} of {wanted} healthy, {placed} placed" + (f", {canaries} canaries" if canaries else "")
+
+
+def _unhealthy(api: Nomad, job: str, deployment: Json) -> list[str]:
+    """What happened to each instance of the deployment that is not healthy: events, then its last words."""
+    reasons: list[str] = []
+    for allocation in api.allocations(job):
+        if allocation["DeploymentID"] != deployment["ID"] or table(allocation["DeploymentStatus"]).get("Healthy"):
+            continue
+        for task, state in table(allocation["TaskStates"]).items():
+            events = "; ".join(e["DisplayMessage"] for e in rows(state["Events"])[-4:] if e["DisplayMessage"])
+            words = [
+                line
+                for stream in ("stdout", "stderr")
+                for line in api.log_tail(allocation["ID"], task, stream=stream).splitlines()
+            ][-20:]
+            head = f"instance {allocation['ID'][:8]} on {allocation['NodeName']}, task {task}: {events}"
+            reasons.append("\n".join([head, *(f"    {line}" for line in words)]))
+    return reasons
+
+
+class Job(Resource):
+    """A job that runs. `modify_index` is Nomad's own count of its registrations."""
+
+    modify_index: pulumi.Output[int]
+    version: pulumi.Output[int]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        endpoint: pulumi.Input[Mapping[str, Any]],
+        job: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"endpoint": endpoint, "job": job}
+        super().__init__(JobHandler, resource_name, inputs, outputs=("modify_index", "version"), opts=opts)
