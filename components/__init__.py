@@ -1,0 +1,1 @@
+"""Typed Pulumi components, one noun a file; they do not see each other, the program hands each what it needs."""

@@ -87,6 +87,7 @@ class Image(Resource):
     """An image that a host's engine has. `image_id` is its content's digest."""
 
     image_id: pulumi.Output[str]
+    reference: pulumi.Output[str]
 
     def __init__(
         self,

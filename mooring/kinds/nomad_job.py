@@ -143,6 +143,8 @@ def as_declared(declared: Any, live: Any) -> Any:
     Lists of named things (groups, tasks, services) are matched by name, and one that the program does not name is
     kept, since somebody added it.
     """
+    if live is None and declared in NOTHING:
+        return declared
     if isinstance(declared, dict) and isinstance(live, dict):
         there = table(live)
         return {key: as_declared(value, there[key]) for key, value in table(declared).items() if key in there}
@@ -156,8 +158,6 @@ def as_declared(declared: Any, live: Any) -> Any:
         if len(wanted) == len(present):
             return [as_declared(a, b) for a, b in zip(wanted, present, strict=True)]
         return present
-    if live is None and declared in NOTHING:
-        return declared
     return live
 
 

@@ -1,0 +1,54 @@
+"""What a host is to everything that is put on it, and how a group of equal ones is asked for."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pulumi
+
+
+class Role(StrEnum):
+    SERVER = "server"
+    """Carries a server of Consul and of Nomad: one of those that decide."""
+
+    CLIENT = "client"
+    """Runs apps."""
+
+    REGISTRY = "registry"
+    EDGE = "edge"
+    """Carries a load balancer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """A number of equal hosts."""
+
+    name: str
+    """Part of every host's name, so it must stay: another name is other hosts."""
+
+    kind: str
+    count: int
+    roles: frozenset[Role]
+    memory_mib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """A machine that is up, with a way in."""
+
+    name: str
+    """Also as node of Consul and Nomad."""
+
+    roles: frozenset[Role]
+    address: pulumi.Output[str]
+    """IPv4, as every other host of the stack reaches it."""
+
+    connection: pulumi.Output[dict[str, Any]]
+    """SSH, known only once the host has booted."""
+
+    public_host_key: pulumi.Output[str]
+    goes_with: pulumi.Resource | None
+    """When this is deleted, nothing on the host needs to be taken away first."""
+
+    published: pulumi.Output[str] | None = None
+    """The address on the user's own machine by which this host's port 80 is reached, where there is one."""

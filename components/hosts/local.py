@@ -1,0 +1,171 @@
+"""Local nodes: containers of this machine's engine that boot systemd, with a Docker engine and sshd of their own."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+import pulumi
+import pulumi_docker as docker
+from mooring.kinds.ssh import KeyPair
+
+from components.hosts.host import Group, Host, Role
+from mooring.kinds import host as kind
+
+BLOCK = 50
+"""Addresses kept for each group: a group that grows must not move the hosts of the next one."""
+
+FIRST = 11
+"""The first host's place in the network; the bridge and whatever else a person puts there come before it."""
+
+CAPABILITIES = (
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "AUDIT_WRITE",
+    "BLOCK_SUSPEND",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "KILL",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_CHROOT",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+)
+"""All but SYS_RESOURCE, PERFMON, BPF, CHECKPOINT_RESTORE and SYS_MODULE: what systemd and an inner engine need, and
+what a machine inside a sandbox can give. `--privileged` would ask for those five as well."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalHostArgs:
+    group: Group
+    index: int
+    """From 1, within the group."""
+
+    address: str
+    network: pulumi.Input[str]
+    image: str
+    authorized_key: pulumi.Input[str]
+    private_key: pulumi.Input[str]
+    publish: int | None
+    """A port of the user's loopback that leads to port 80 of this host."""
+
+    goes_with: pulumi.Resource
+
+
+class LocalHost(pulumi.ComponentResource):
+    """One local node, up and reachable."""
+
+    def __init__(self, name: str, args: LocalHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("platform:hosts:LocalHost", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        container_name = f"{pulumi.get_project()}-{name}"
+        labels = {"org.mooring.stack": f"{pulumi.get_project()}/{pulumi.get_stack()}", "org.mooring.host": name}
+
+        host_key = KeyPair(f"{name}-host-key", comment=name, opts=child)
+        engine = docker.Volume(
+            f"{name}-engine",
+            name=f"{container_name}-engine",
+            labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in labels.items()],
+            opts=child,
+        )
+        container = docker.Container(
+            name,
+            name=container_name,
+            hostname=name,
+            image=args.image,
+            envs=["container=docker"],
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=CAPABILITIES),
+            security_opts=["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
+            cgroupns_mode="host",
+            tmpfs={"/run": "", "/run/lock": "", "/tmp": ""},  # noqa: S108 -- inside the node
+            volumes=[
+                docker.ContainerVolumeArgs(host_path="/sys/fs/cgroup", container_path="/sys/fs/cgroup"),
+                # overlay2 does not nest on overlay2: the inner engine needs a real filesystem under it.
+                docker.ContainerVolumeArgs(volume_name=engine.name, container_path="/var/lib/docker"),
+            ],
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network, ipv4_address=args.address)],
+            ports=[docker.ContainerPortArgs(internal=80, external=args.publish, ip="127.0.0.1")]
+            if args.publish is not None
+            else None,
+            # Both, or every preview shows a phantom change of the one that was left out.
+            memory=args.group.memory_mib,
+            memory_swap=args.group.memory_mib,
+            stop_signal="SIGRTMIN+3",
+            # A node that was killed stays down: whoever killed it, a person or a test, decides when it returns.
+            restart="no",
+            must_run=True,
+            uploads=[
+                _upload("ssh_host_ed25519_key", host_key.private_key),
+                _upload("authorized_keys", args.authorized_key),
+            ],
+            labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in labels.items()],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # A host keeps the image it was born from, as machines do; what runs on it changes by its own kinds,
+                # one host at a time. A new image would replace every server at once.
+                ignore_changes=["image"],
+            ),
+        )
+        address = container.name.apply(lambda _: args.address)
+        ready = kind.Host(
+            f"{name}-ready",
+            name=name,
+            connection=pulumi.Output.all(address=address, private_key=args.private_key, host_key=host_key.public_key),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[container], deleted_with=args.goes_with),
+        )
+        self.host = Host(
+            name=name,
+            roles=args.group.roles,
+            address=address,
+            connection=ready.connection,
+            public_host_key=host_key.public_key,
+            goes_with=args.goes_with,
+            published=None if args.publish is None else container.name.apply(lambda _: f"127.0.0.1:{args.publish}"),
+        )
+        self.register_outputs({"address": address})
+
+
+def _upload(name: str, content: pulumi.Input[str]) -> docker.ContainerUploadArgs:
+    # Into a directory that only root can enter; a unit of the image moves it to its place before sshd starts.
+    return docker.ContainerUploadArgs(file=f"/etc/mooring/bootstrap/{name}", content=pulumi.Output.secret(content))
+
+
+def addresses(groups: list[Group], cidr: IPv4Network) -> dict[str, list[str]]:
+    """The addresses of every group's hosts: each group has a block of its own."""
+    return {
+        group.name: [str(cidr[FIRST + BLOCK * place + i]) for i in range(group.count)]
+        for place, group in enumerate(groups)
+    }
+
+
+def capacity(groups: list[Group]) -> int:
+    """How many addresses a network must have for these groups, its first and last included."""
+    return FIRST + BLOCK * (len(groups) - 1) + groups[-1].count + 1
+
+
+def published(groups: list[Group]) -> str | None:
+    """The group whose first host's port 80 appears on the user's loopback: the first with a load balancer."""
+    return next((group.name for group in groups if Role.EDGE in group.roles), None)

@@ -1,0 +1,65 @@
+"""An app's image: built when its folder changes and only then, pushed, and handed on by digest."""
+
+import platform
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+
+from components.access import RegistryAccess
+from mooring.kinds.host_image import Image as HostImage
+from mooring.toolchain import images, pins
+
+LOCAL = "local:"
+"""Marks a base image that is made on this machine, as in `local:nodejs`."""
+
+
+class Image(pulumi.ComponentResource):
+    """`reference` is the pushed image by its digest, so a job that uses it never changes behind anybody's back."""
+
+    reference: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        context: Path,
+        base: str,
+        registry: RegistryAccess,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("platform:image:Image", name, None, opts)
+        needed = list(registry.ready)
+        base_reference: pulumi.Input[str] = base
+        if base.startswith(LOCAL):
+            local = HostImage(
+                f"{name}-base",
+                connection=registry.builder_host.connection,
+                reference=images.reference(base.removeprefix(LOCAL)),
+                opts=pulumi.ResourceOptions(parent=self, deleted_with=registry.builder_host.goes_with),
+            )
+            needed.append(local)
+            base_reference = local.reference
+        image = docker.Image(
+            name,
+            image_name=registry.address.apply(lambda address: f"{address}/{name}"),
+            build=docker.DockerBuildArgs(
+                context=str(context),
+                args={"BASE": base_reference},
+                platform=f"linux/{pins.architecture(platform.machine())}",
+                builder_version=docker.BuilderVersion.BUILDER_V1,
+            ),
+            registry=docker.RegistryArgs(
+                server=registry.address,
+                username=registry.username,
+                password=pulumi.Output.secret(registry.password),
+            ),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=registry.builder,
+                depends_on=needed,
+                deleted_with=registry.builder_host.goes_with,
+            ),
+        )
+        self.reference = image.repo_digest
+        self.register_outputs({"reference": self.reference})

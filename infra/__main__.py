@@ -1,0 +1,65 @@
+"""The platform, in the order it comes up."""
+
+import pulumi
+
+from components.app import App
+from components.authority import Authority
+from components.consul import ConsulCluster
+from components.hosts import Hosts, Role
+from components.image import Image
+from components.load_balancer import LoadBalancer
+from components.network import Network
+from components.nomad import NomadCluster
+from components.overview import overview
+from components.registry import Registry
+from infra.settings import ROOT, Settings
+
+settings = Settings.from_stack()
+
+network = Network("platform", cidr=settings.network)
+hosts = Hosts("hosts", groups=settings.groups, network=network, port=settings.port)
+authority = Authority("authority")
+
+consul = ConsulCluster(
+    "consul",
+    hosts=hosts.every,
+    authority=authority.consul,
+    datacenter=settings.datacenter,
+    version=settings.consul_version,
+    goes_with=hosts.goes_with,
+)
+nomad = NomadCluster(
+    "nomad",
+    hosts=hosts.every,
+    authority=authority.nomad,
+    datacenter=settings.datacenter,
+    version=settings.nomad_version,
+    network=settings.network,
+    consul=consul.access.nomad,
+    goes_with=hosts.goes_with,
+)
+registry = Registry(
+    "registry",
+    host=hosts.builder,
+    hosts=hosts.every,
+    authority=authority.registry,
+    identity=hosts.identity,
+    external=settings.external_registry,
+)
+
+hello = Image("hello", context=ROOT / "apps/hello", base=settings.base_image, registry=registry.access)
+web = App(
+    "hello",
+    image=hello.reference,
+    on=nomad.access.deploy,
+    datacenter=settings.datacenter,
+    port=8080,
+    health="/healthz",
+    goes_with=hosts.goes_with,
+)
+edge = LoadBalancer("edge", hosts=hosts.having(Role.EDGE), routes={"/": web.service}, consul=consul.access.status)
+
+pulumi.export("url", edge.url)
+pulumi.export(
+    "overview", overview(hosts=hosts.every, consul=consul.access, nomad=nomad.access, registry=registry.access)
+)

@@ -1,0 +1,141 @@
+"""A stack's values, read once and checked all at once; what a value means to whoever gets it is documented there."""
+
+import json
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from components.hosts import Group, Role
+from components.hosts.local import BLOCK, capacity
+from components.registry import ExternalRegistry
+from mooring.toolchain import pins
+
+ODD = (1, 3, 5)
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class _Values(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class HostGroup(_Values):
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,20}$")]
+    kind: Literal["local", "libvirt", "adopted", "hetzner", "aws", "digitalocean"]
+    count: Annotated[int, Field(ge=1, le=200)]
+    roles: Annotated[frozenset[Role], Field(min_length=1)]
+    memory: Annotated[int, Field(ge=512)] = 2048
+    """MiB."""
+
+
+class Registry(_Values):
+    address: str
+    username: str
+
+
+class Settings(_Values):
+    """Every key of a stack file, under `mooring:`."""
+
+    network: IPv4Network
+    """The hosts' own network; the default range of the shipped stacks is reserved for benchmarks, so nobody's LAN."""
+
+    hosts: Annotated[tuple[HostGroup, ...], Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """Of this machine's loopback, where the load balancer answers."""
+
+    datacenter: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "dc1"
+    base_image: str = "local:nodejs"
+    """What `apps/hello` is built on: `local:nodejs`, made here from Debian's packages, or a public image."""
+
+    registry: Registry | None = None
+    """A registry that somebody else runs, in the place of our own; its password is the secret `registryPassword`."""
+
+    registry_password: Annotated[str | None, Field(repr=False)] = None
+    consul_version: str = pins.CONSUL.version
+    nomad_version: str = pins.NOMAD.version
+
+    @classmethod
+    def from_stack(cls) -> Self:
+        """The current stack's values; every problem is reported in one error, before anything is touched."""
+        project = pulumi.get_project()
+        found = {
+            key.removeprefix(f"{project}:"): value
+            for key, value in pulumi.runtime.config.CONFIG.get().items()
+            if key.startswith(f"{project}:")
+        }
+        return cls.from_values(found, f"stacks/Pulumi.{pulumi.get_stack()}.yaml", project)
+
+    @classmethod
+    def from_values(cls, found: Mapping[str, str], file: str, project: str) -> Self:
+        """The values as the engine hands them: text, with whatever is not plain text as JSON."""
+        try:
+            settings = cls.model_validate({key: _value(value) for key, value in found.items()})
+            problems = settings.problems()
+        except ValidationError as error:
+            raise pulumi.RunError(report(file, [_sentence(project, e) for e in error.errors()])) from None
+        if problems:
+            raise pulumi.RunError(report(file, [f"{project}:{problem}" for problem in problems]))
+        return settings
+
+    @property
+    def groups(self) -> list[Group]:
+        return [Group(name=h.name, kind=h.kind, count=h.count, roles=h.roles, memory_mib=h.memory) for h in self.hosts]
+
+    @property
+    def external_registry(self) -> ExternalRegistry | None:
+        if self.registry is None or self.registry_password is None:
+            return None
+        return ExternalRegistry(
+            address=self.registry.address,
+            username=self.registry.username,
+            password=pulumi.Output.secret(self.registry_password),
+        )
+
+    def problems(self) -> list[str]:
+        """What is wrong with values that are each fine by themselves."""
+        counts = {role: sum(h.count for h in self.hosts if role in h.roles) for role in Role}
+        names = [h.name for h in self.hosts]
+        needed = capacity(self.groups)
+        size = f"{self.network} has {self.network.num_addresses} addresses; these groups need {needed}, a /24 would do"
+        half = "must be given together with registry, as a secret (`pulumi config set --secret registryPassword`)"
+        checks = [
+            (counts[Role.SERVER] in ODD, f"hosts: {counts[Role.SERVER]} have the role server; 1, 3 or 5 would do"),
+            (counts[Role.CLIENT] > 0, "hosts: none has the role client; at least one must run apps"),
+            (counts[Role.EDGE] > 0, "hosts: none has the role edge; at least one must carry a load balancer"),
+            (
+                counts[Role.REGISTRY] > 0 or self.registry is not None,
+                "hosts: none has the role registry; one would do, or an external one under registry",
+            ),
+            (len(set(names)) == len(names), f"hosts: group names must differ, got {', '.join(names)}"),
+            (
+                all(h.count < BLOCK for h in self.hosts),
+                f"hosts: a group has {BLOCK} addresses, so fewer hosts than that",
+            ),
+            (self.network.num_addresses >= needed, f"network: {size}"),
+            (self.network.is_private, f"network: {self.network} is public; a part of 198.18.0.0/15 would do"),
+            ((self.registry is None) == (self.registry_password is None), f"registryPassword: {half}"),
+        ]
+        return [problem for fine, problem in checks if not fine]
+
+
+def _value(text: str) -> Any:
+    """Objects and lists arrive as JSON; everything else as it was written."""
+    return json.loads(text) if text[:1] in ("[", "{") else text
+
+
+def _sentence(project: str, error: Any) -> str:
+    path = ".".join(str(step) for step in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(sorted(TypeAdapter(Settings).json_schema()["properties"]))
+        return f"{project}:{path} is no setting" + (f"; these are: {known}" if "." not in path else "")
+    got = "" if error["type"] == "missing" or "assword" in path else f", got {error['input']!r}"
+    return f"{project}:{path}: {error['msg'][:1].lower()}{error['msg'][1:]}{got}"
+
+
+def report(file: str, problems: list[str]) -> str:
+    """What a person reads: where, and every problem on a line of its own."""
+    return "\n".join([f"{file} cannot be used:", *(f"  {problem}" for problem in problems)])
