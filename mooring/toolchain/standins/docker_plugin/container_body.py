@@ -216,10 +216,10 @@ def archive(uploads: Iterable[Mapping[str, Any]], *, now: float) -> bytes:
 def problems(props: Props) -> Iterator[str]:
     """What the engine would accept and mean otherwise, or refuse only when the old container is gone."""
     capabilities = block(props, "capabilities")
-    for name in [*texts(capabilities, "adds"), *texts(capabilities, "drops")]:
-        if not _CAPABILITY.fullmatch(name):
-            # The engine records CAP_NET_ADMIN, and the official plugin would replace the container on every run.
-            yield f"capability {name!r} must be written as the engine keeps it: 'CAP_{name.upper()}'"
+    asked = [*texts(capabilities, "adds"), *texts(capabilities, "drops")]
+    if short := [name for name in asked if not _CAPABILITY.fullmatch(name)]:
+        # The engine records CAP_NET_ADMIN, and the official plugin would replace the container on every run.
+        yield f"capabilities must be written as the engine keeps them, such as 'CAP_{short[0].upper()}': {short}"
     for upload in items(props, "uploads"):
         yield from _upload_problems(upload)
     for name, value in block(props, "healthcheck").items():

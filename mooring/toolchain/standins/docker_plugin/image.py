@@ -26,6 +26,9 @@ _LAST_LINES: Final = 20
 """How much of a failed build is shown: a compiler's complaint fits, a package manager's chatter does not."""
 
 _STEP: Final = re.compile(r"Step \d+/\d+ : .+")
+_NOISE: Final = re.compile(r" ---> |Removing intermediate container ")
+"""The builder's own bookkeeping between the lines of the commands."""
+
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 _CANCEL_WITHIN: Final = 0.2
@@ -47,7 +50,7 @@ class BuildLog:
         if is_mapping(event.get("aux")) and "ID" in event["aux"]:
             self.image_id = event["aux"]["ID"]
         lines = [_COLOUR.sub("", line).rstrip() for line in str(event.get("stream", "")).splitlines()]
-        self.last_lines.extend(line for line in lines if line)
+        self.last_lines.extend(line for line in lines if line and not _NOISE.match(line))
         return next((line for line in lines if _STEP.match(line)), None)
 
     def failure(self, name: str, reason: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,7 +18,7 @@ import requests
 from docker.errors import APIError, DockerException
 
 from mooring.toolchain.standins.docker_plugin.api import DockerApi, connect
-from mooring.waiting import TimedOut, wait_for
+from mooring.waiting import SYSTEM, TimedOut, wait_for
 
 DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
 _REMOTE_SOCKET: Final = "/var/run/docker.sock"
@@ -29,6 +30,9 @@ _TUNNEL_WITHIN: Final = 30
 """Seconds for SSH to connect, log in and listen."""
 
 _STEPS_AT_ONCE: Final = 64
+
+_FAILURE_HOLDS: Final = 10
+"""Seconds for which one failed attempt speaks for the next ones."""
 
 
 class Unreachable(Exception):
@@ -59,13 +63,14 @@ class Address:
 def ssh_command(address: Address, local_socket: Path) -> list[str]:
     """The argv that forwards the engine's socket to `local_socket`.
 
-    A remote `cat` stands in the place of -N: it ends with its input, so that even `kill -9` of this process ends the
-    forwarding. Of two equal options SSH takes the first, so the program's own come before ours.
+    A remote `cat` stands in the place of -N: it ends with its input, and so with this process, however that ends.
+    Of two equal options SSH takes the first, so the program's own come before ours.
     """
     parts = urlsplit(address.host)
     target = f"{parts.username}@{parts.hostname}" if parts.username else str(parts.hostname)
     return [
         "ssh", "-T", "-L", f"{local_socket}:{_REMOTE_SOCKET}", *address.ssh_options,
+        "-o", "ConnectTimeout=10",
         "-o", "BatchMode=yes",  # a question would wait for an answer nobody can give
         "-o", "ExitOnForwardFailure=yes",
         "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3",  # a host that dies must not hang us
@@ -75,42 +80,49 @@ def ssh_command(address: Address, local_socket: Path) -> list[str]:
 
 
 class Tunnel:
-    """One SSH connection that forwards an engine's socket; it ends with this process, however that ends."""
+    """One SSH connection that forwards an engine's socket.
+
+    It ends, and takes its folder with it, when this process does: after SIGINT or SIGKILL nothing of ours could.
+    """
 
     def __init__(self, address: Address) -> None:
+        """Return once it listens; an `Unreachable` says what SSH said."""
         self._folder = Path(tempfile.mkdtemp(prefix="mooring-docker-"))  # mode 0700: an open door to an engine
         self.socket = self._folder / "docker.sock"
-        self._words = self._folder / "ssh.err"
-        with self._words.open("wb") as words:
-            self._process = subprocess.Popen(  # noqa: S603 -- the program's own address and options
-                ssh_command(address, self.socket),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=words,
-            )
+        command = ssh_command(address, self.socket)
+        self._process = subprocess.Popen(  # noqa: S603 -- the program's own address and options, as arguments
+            ["/bin/sh", "-c", '"$@"; code=$?; rm -rf -- "$0"; exit $code', str(self._folder), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # the engine's SIGINT for us would end the shell before it has tidied up
+        )
         try:
-            wait_for(self._listening, f"ssh to {address.host}", within=_TUNNEL_WITHIN, every=0.05)
+            wait_for(self._listening, "ssh does not listen", within=_TUNNEL_WITHIN, every=0.05)
         except TimedOut as late:
-            raise Unreachable(self._reason(str(late))) from late
-        finally:
-            if not self.alive():
-                self.close()
+            raise Unreachable(self._last_words(str(late))) from late
+        except BaseException:
+            self.close()
+            raise
 
     def alive(self) -> bool:
         return self._process.poll() is None
 
     def _listening(self) -> bool | None:
         if not self.alive():
-            raise Unreachable(self._reason(f"ssh ended with {self._process.returncode}"))
+            raise Unreachable(self._last_words(f"ssh ended with {self._process.returncode}"))
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
             return True if probe.connect_ex(str(self.socket)) == 0 else None
 
-    def _reason(self, what: str) -> str:
-        said = self._words.read_text(errors="replace").strip().splitlines()
-        return f"{what}: {'; '.join(said[-3:])}" if said else what
+    def _last_words(self, what: str) -> str:
+        """`what` and the end of SSH's own complaint; it is over then."""
+        self.close()
+        complaint = self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
+        return "; ".join([what, *complaint.strip().splitlines()[-3:]])
 
     def close(self) -> None:
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -123,42 +135,41 @@ class Engine:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _tunnel: Tunnel | None = None
     _clients: tuple[DockerApi, DockerApi] | None = None
+    _failure: tuple[float, Unreachable] | None = None
 
     def clients(self) -> tuple[DockerApi, DockerApi]:
         """For plain calls, and for streams without a time limit."""
         with self._lock:
             if self._clients is None or (self._tunnel and not self._tunnel.alive()):
-                self._close()
+                # The old tunnel is gone already when there was one: only then are we here again.
                 self._clients = self._connected()
             return self._clients
 
     def _connected(self) -> tuple[DockerApi, DockerApi]:
+        # Those that waited for this attempt need not each wait for one of their own.
+        if self._failure and SYSTEM.now() - self._failure[0] < _FAILURE_HOLDS:
+            raise self._failure[1]
+        try:
+            return self._attempt()
+        except (Unreachable, DockerException) as error:
+            reason = f"cannot reach the Docker engine at {self.address.host}: {words(error)}"
+            self._failure = SYSTEM.now(), Unreachable(reason)
+            raise self._failure[1] from error
+
+    def _attempt(self) -> tuple[DockerApi, DockerApi]:
         if urlsplit(self.address.host).scheme == "ssh":
             self._tunnel = Tunnel(self.address)
             url = f"unix://{self._tunnel.socket}"
         else:
             url = self.address.host
-        try:
-            api = connect(url, version="auto", timeout=_ANSWER_WITHIN, at_once=_STEPS_AT_ONCE)
-            return api, connect(url, version=api.api_version, timeout=None, at_once=_STEPS_AT_ONCE)
-        except DockerException as error:
-            raise Unreachable(f"cannot reach the Docker engine at {self.address.host}: {words(error)}") from error
-
-    def close(self) -> None:
-        """Let the engine go; a later call reaches it again."""
-        with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        for client in self._clients or ():
-            client.close()
-        if self._tunnel:
-            self._tunnel.close()
-        self._clients = self._tunnel = None
+        api = connect(url, version="auto", timeout=_ANSWER_WITHIN, at_once=_STEPS_AT_ONCE)
+        return api, connect(url, version=api.api_version, timeout=None, at_once=_STEPS_AT_ONCE)
 
 
 def words(error: BaseException) -> str:
     """What went wrong, in the words of whoever knows best: the engine, else the operating system."""
+    if isinstance(error, Unreachable):
+        return str(error)
     if isinstance(error, APIError):
         return str(error.explanation or error).strip()
     for cause in _causes(error):

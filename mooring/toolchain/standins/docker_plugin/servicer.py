@@ -86,8 +86,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._engine = engine
         self._docker = Engine(Address())
         self._cancelled = threading.Event()
-        self._working = 0
-        self._lock = threading.Lock()
 
     @override
     def Handshake(
@@ -190,16 +188,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @override
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """Asked for at ^C and at the end of every run: let go of the engine once nothing works on it."""
+        """Asked for at ^C, and at the end of every run."""
         self._cancelled.set()
-        self._close_if_done()
         return empty_pb2.Empty()
-
-    def _close_if_done(self) -> None:
-        with self._lock:
-            done = self._cancelled.is_set() and not self._working
-        if done:
-            self._docker.close()
 
     @contextmanager
     def _work(
@@ -219,8 +210,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True)
             self._engine.Log(request)  # pyright: ignore[reportUnknownMemberType] - a gap in grpc's stubs
 
-        with self._lock:
-            self._working += 1
         try:
             api, streams = self._docker.clients()
             yield Work(api=api, streams=streams, say=say, cancelled=self._cancelled)
@@ -233,10 +222,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         except (Unreachable, *LOST) as error:
             reason = masked(words(error), secrets)
             _abort(context, f"could not tell: {reason}" if unsure else reason, code=grpc.StatusCode.UNAVAILABLE)
-        finally:
-            with self._lock:
-                self._working -= 1
-            self._close_if_done()
 
 
 def _kind(token: str, context: grpc.ServicerContext) -> Kind:
