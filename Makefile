@@ -47,4 +47,4 @@ bench: prepare ## The same bring-up by a plain script and by `pulumi up`, and th
 	$(BIN)/pytest tests/bench $(ARGS)
 
 lock: prepare ## Compile requirements.txt and requirements-dev.txt anew from pyproject.toml
-	$(BIN)/python -m mooring.toolchain lock
+	@$(BIN)/python -m mooring.toolchain lock

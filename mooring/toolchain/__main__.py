@@ -6,7 +6,7 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever python3 is, so that it can say so
     sys.exit(f"Python {sys.version.split()[0]} is too old: set PYTHON to 3.11 or newer")
 
-from mooring.toolchain import engine, environment, progress
+from mooring.toolchain import engine, environment, progress, virtualenv
 from mooring.toolchain.errors import CannotPrepare
 from mooring.toolchain.prepare import prepare
 
@@ -17,6 +17,7 @@ def main(argv: list[str]) -> int:
     preparing = commands.add_parser("prepare", help="bring everything that `pulumi up` needs to this machine")
     preparing.add_argument("--install", action="store_true", help="install missing system packages through sudo")
     commands.add_parser("env", help="print the environment for a shell")
+    commands.add_parser("lock", help="compile requirements.txt and requirements-dev.txt anew")
     commands.add_parser("stop-engine", help="end the Docker engine, if `prepare` started it")
     chosen = parser.parse_args(argv)
     try:
@@ -24,7 +25,9 @@ def main(argv: list[str]) -> int:
             case "prepare":
                 prepare(through_sudo=chosen.install)
             case "env":
-                print(environment.exports(), end="")
+                sys.stdout.write(environment.exports())
+            case "lock":
+                virtualenv.lock()
             case _:
                 if engine.stop():
                     progress.say("the Docker engine that was started for you has ended")

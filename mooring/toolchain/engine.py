@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -72,7 +72,7 @@ class Engine:
             return False
 
     def has_image(self, reference: str) -> bool:
-        with self._request("GET", f"/images/{quote(reference)}/json") as response:
+        with self._request("GET", f"/images/{quote(reference, safe='/:')}/json") as response:
             if response.status == HTTPStatus.NOT_FOUND:
                 return False
             _checked(response)
@@ -88,7 +88,7 @@ class Engine:
         self._send("/images/load?quiet=1", archive)
 
     def save_image(self, reference: str, into: IO[bytes]) -> None:
-        with self._request("GET", f"/images/{quote(reference)}/get") as response:
+        with self._request("GET", f"/images/{quote(reference, safe='/:')}/get") as response:
             shutil.copyfileobj(_checked(response), into, 1 << 20)
 
     def _send(self, path: str, content: IO[bytes]) -> None:
@@ -102,7 +102,7 @@ class Engine:
     @contextmanager
     def _request(
         self, method: str, path: str, *, body: Iterable[bytes] | None = None, timeout: float = 600
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> Generator[http.client.HTTPResponse]:
         parts = urlsplit(self.host)
         if parts.scheme == "unix":
             connection: http.client.HTTPConnection = _SocketConnection(parts.path, timeout)
@@ -123,7 +123,8 @@ def _chunks(content: IO[bytes]) -> Iterator[bytes]:
 
 def _checked(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
     if response.status != HTTPStatus.OK:
-        raise CannotPrepare(f"the Docker engine answered {response.status}: {response.read(256).decode(errors='replace')}")
+        said = response.read(256).decode(errors="replace")
+        raise CannotPrepare(f"the Docker engine answered {response.status}: {said}")
     return response
 
 
@@ -145,7 +146,7 @@ def ensure_running() -> Engine:
             "running as root"
         )
     if Path("/run/systemd/system").is_dir():
-        with progress.doing("docker: starting the engine through systemd", "5 s", "running"):
+        with progress.doing("docker", "starting the engine through systemd", "5 s", "running"):
             run(["systemctl", "start", "docker"], what="docker: systemd could not start the engine")
             _wait_until_it_answers(engine, None)
     else:
@@ -160,7 +161,7 @@ def _start(engine: Engine) -> None:
         raise CannotPrepare("no Docker engine answers and none is installed; `apt-get install docker.io` would do")
     places.private(places.state())
     with (
-        progress.doing("docker: starting the engine, as no service manager runs", "5 s", "running, `make down ALL=1` ends it"),
+        progress.doing("docker", "starting the engine (`make down ALL=1` ends it)", "5 s", "running"),
         _log().open("wb") as log,
     ):
         started = subprocess.Popen(  # noqa: S603 - a fixed program, found above

@@ -58,9 +58,9 @@ def environment(own: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def exports() -> str:
     """The same for a POSIX shell, with the user's own settings decided when it is loaded."""
+    ours = shlex.quote(str(binary_directory()))
     lines = [
-        f'case ":$PATH:" in *:{shlex.quote(str(binary_directory()))}:*) ;; '
-        f'*) export PATH={shlex.quote(str(binary_directory()))}":$PATH" ;; esac',
+        f'case "$PATH" in {ours}:*) ;; *) export PATH={ours}:"$PATH" ;; esac',
         f"export PULUMI_HOME={shlex.quote(str(launchers.pulumi_home()))}",
         *(f"export {name}={shlex.quote(value)}" for name, value in FIXED.items()),
         _unless_set("PULUMI_BACKEND_URL", backend_url()),

@@ -10,4 +10,4 @@ class ChecksumMismatch(CannotPrepare):
 
 
 class NotPublished(Exception):
-    """This source does not have it or cannot be reached now: the next source is tried."""
+    """A source does not have it or cannot be reached now: the next one is tried."""

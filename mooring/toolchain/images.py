@@ -14,7 +14,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,16 +126,17 @@ def ensure(name: str, engine: Engine, programs_ready: Callable[[], None]) -> Non
     builds.
     """
     image, wanted, kept = _image(name), reference(name), archive(name)
+    quick = f"{image.seconds // 4 + 1} s"
     if engine.has_image(wanted):
         if not kept.is_file():
-            with progress.doing(f"image {wanted}: copying it into the cache", f"{image.seconds // 4 + 1} s"):
+            with progress.doing(f"image {wanted}", "copying it into the cache", quick, "copied"):
                 _keep(engine, wanted, kept)
         return
     if kept.is_file():
-        with progress.doing(f"image {wanted}: loading it from the cache", f"{image.seconds // 4 + 1} s"), _unpacked(kept) as tar:
+        with progress.doing(f"image {wanted}", "loading it from the cache", quick, "loaded"), _unpacked(kept) as tar:
             engine.load_image(tar)
         return
-    with progress.doing(f"image {wanted}: making {image.what}", f"{image.seconds} s", "made"):
+    with progress.doing(f"image {wanted}", f"making {image.what}", f"{image.seconds} s", "made"):
         _make(image, engine, programs_ready)
         _keep(engine, wanted, kept)
 
@@ -208,7 +209,7 @@ def debian_sources(base: str) -> list[str]:
 
 
 def own_sources(index: str) -> list[str]:
-    """This machine's own sources of the suite, so that a mirror it is set up with is used here too."""
+    """The sources of the suite that this machine has itself, so that a mirror it is set up with is used here too."""
     found: list[str] = []
     for line in index.splitlines():
         address, release, component, origin = line.split("|")
@@ -224,8 +225,9 @@ def _source(address: str, release: str) -> str:
 def _sources() -> list[str]:
     if named := os.environ.get(pins.DEBIAN_SETTING):
         return debian_sources(named.rstrip("/"))
-    known = ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)", "Created-By: Packages"]
-    return own_sources(answer(known) or "") or debian_sources(pins.DEBIAN_URL)
+    wanted = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
+    index = answer(["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"])
+    return own_sources(index or "") or debian_sources(pins.DEBIAN_URL)
 
 
 def _entry(name: str, mode: int, kind: bytes) -> tarfile.TarInfo:
@@ -252,7 +254,7 @@ def _keep(engine: Engine, wanted: str, kept: Path) -> None:
 
 
 @contextmanager
-def _unpacked(kept: Path) -> Iterator[IO[bytes]]:
+def _unpacked(kept: Path) -> Generator[IO[bytes]]:
     argv = ["zstd", "--quiet", "--decompress", "--stdout", str(kept)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as unpacking:  # noqa: S603 - argv is ours
         if unpacking.stdout is None:

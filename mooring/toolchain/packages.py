@@ -35,9 +35,7 @@ KEYRING = Needed(
 )
 ID_MAPPING = Needed(package="uidmap", shown_by=("newuidmap",), reason="the base images, made without root")
 COMPRESSION = Needed(package="zstd", shown_by=("zstd",), reason="the image cache")
-CERTIFICATES = Needed(
-    package="ca-certificates", shown_by=("/etc/ssl/certs/ca-certificates.crt",), reason="downloads"
-)
+CERTIFICATES = Needed(package="ca-certificates", shown_by=("/etc/ssl/certs/ca-certificates.crt",), reason="downloads")
 COMPILER = Needed(package="gcc", shown_by=("gcc",), reason="building Nomad")
 LIBRARY = Needed(package="libc6-dev", shown_by=("/usr/include/stdlib.h",), reason="building Nomad")
 COMPILING = (COMPILER, LIBRARY)
@@ -64,7 +62,7 @@ def ensure(needed: Iterable[Needed], *, through_sudo: bool) -> None:
         )
     elevate = [] if root else ["sudo"]
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
-    with progress.doing(f"system packages: installing {listed}", "1 min", "installed"):
+    with progress.doing("system packages", f"installing {listed}", "1 min", "installed"):
         run([*elevate, "apt-get", "update", "-q"], what="system packages: the package lists", env=quiet)
         run(
             # env again, as sudo drops it.

@@ -59,8 +59,8 @@ class Module:
     """How a program is built from Go modules; its go.mod and go.sum are in modules/<tool>/."""
 
     package: str
-    minutes: float
-    """On two cores with nothing cached, measured."""
+    seconds: int
+    """A build on two cores with nothing cached, measured."""
 
     cgo: bool = False
     tags: str = ""
@@ -113,7 +113,7 @@ PULUMI = Tool(
     ),
     module=Module(
         package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-        minutes=2.5,
+        seconds=150,
         tags="osusergo,grpcnotrace",
         ldflags="-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",
     ),
@@ -125,7 +125,7 @@ CONSUL = Tool(
     setting="MOORING_CONSUL",
     program="consul",
     release=_hashicorp("consul"),
-    module=Module(package="github.com/hashicorp/consul", minutes=2),
+    module=Module(package="github.com/hashicorp/consul", seconds=120),
     busl_from="1.16.4",
 )
 
@@ -137,7 +137,7 @@ NOMAD = Tool(
     release=_hashicorp("nomad"),
     module=Module(
         package="github.com/hashicorp/nomad",
-        minutes=1.6,
+        seconds=100,
         cgo=True,  # the exec driver sets up its namespaces in C
         # Linked whole: a program built against the glibc of a newer distribution would not start on the nodes,
         # which are Debian 12. The two tags take Go's own resolver and user lookup, as glibc's cannot be linked in.
@@ -159,7 +159,7 @@ REGISTRY = Tool(
     ),
     module=Module(
         package="github.com/distribution/distribution/v3/cmd/registry",
-        minutes=0.7,
+        seconds=40,
         ldflags="-s -w -X github.com/distribution/distribution/v3/version.version=v{version}",
     ),
 )

@@ -1,8 +1,8 @@
-"""From a fresh Debian or Ubuntu to "ready for `pulumi up`": what is missing is found first, then brought side by side."""
+"""From a fresh Debian or Ubuntu to ready for `pulumi up`: find what is missing, then bring it side by side."""
 
 import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ from mooring.toolchain import (
     releases,
     virtualenv,
 )
-from mooring.toolchain.builds import Go
 from mooring.toolchain.engine import Engine, ensure_running
 from mooring.toolchain.errors import CannotPrepare, NotPublished
 from mooring.toolchain.packages import Needed
@@ -51,6 +50,7 @@ def prepare(*, through_sudo: bool = False) -> None:
         # Before anything slow: without an engine all the rest is for nothing.
         engine = ensure_running()
         run_all(_steps(plan, engine, through_sudo=through_sudo))
+        builds.forget()
         file = environment.write_exports()
     if plan:
         progress.say(f"ready; for plain `pulumi` commands load the environment with: . {file}")
@@ -61,9 +61,9 @@ def look() -> Plan:
     missing = [tool for tool in pins.TOOLS.values() if _is_missing(tool)]
     # What a stand-in of ours does the work of is asked for again each time, as the official one is better.
     stood_in_for = [tool for tool in (pins.PULUMI, pins.DOCKER_PLUGIN) if _is_stood_in_for(tool)]
-    patient = {_publisher(tool) for tool in missing if tool not in stood_in_for}
-    hasty = {_publisher(tool) for tool in stood_in_for} - patient
-    return plan(missing, stood_in_for, _in_reach({**dict.fromkeys(patient, releases.PATIENT), **dict.fromkeys(hasty, releases.HASTY)}))
+    within = {_publisher(tool): releases.HASTY for tool in stood_in_for}
+    within |= {_publisher(tool): releases.PATIENT for tool in missing if tool not in stood_in_for}
+    return plan(missing, stood_in_for, _in_reach(within))
 
 
 def plan(missing: Iterable[Tool], stood_in_for: Iterable[Tool], in_reach: frozenset[Publisher]) -> Plan:
@@ -119,7 +119,7 @@ def _steps(plan: Plan, engine: Engine, *, through_sudo: bool) -> Mapping[str, Ca
 def _fetch(tool: Tool) -> bool:
     """Bring the official release; False, and a line that says why, when it cannot be had after all."""
     try:
-        with progress.doing(f"{tool.name} {tool.version}: downloading the official release", "1 min", "checked"):
+        with progress.doing(f"{tool.name} {tool.version}", "downloading the official release", "1 min", "checked"):
             binaries.fetch(tool, tool.version)
     except NotPublished as problem:
         progress.say(f"{tool.name} {tool.version}: no official release from here: {problem}")
@@ -131,8 +131,8 @@ def _build(tool: Tool, wait: Wait) -> None:
     if tool.module is None:
         raise CannotPrepare(f"{tool.name} {tool.version} cannot be built; a path in {tool.setting} would do")
     wait("python")
-    about = progress.minutes(tool.module.minutes)
-    with builds.turn(), progress.doing(f"{tool.name} {tool.version}: building it from Go modules", about, "built"):
+    about = f"{tool.module.seconds} s"
+    with builds.turn(), progress.doing(f"{tool.name} {tool.version}", "building it from Go modules", about, "built"):
         binaries.build(tool, builds.go(virtualenv.PYTHON, binaries.architecture()))
 
 
@@ -172,7 +172,7 @@ def _in_reach(within: Mapping[Publisher, float]) -> frozenset[Publisher]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone() -> Generator[None]:
     """One preparation at a time per user: two would build and install the same things."""
     places.cache().mkdir(parents=True, exist_ok=True)
     with (places.cache() / "lock").open("w") as lock:

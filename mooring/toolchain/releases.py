@@ -12,7 +12,6 @@ import socket
 import tarfile
 import tempfile
 import threading
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
@@ -150,17 +149,17 @@ def _unzip(archive: IO[bytes], into: Path) -> None:
         for entry in files.infolist():
             if not entry.is_dir():
                 with files.open(entry) as content:
-                    _write(into, entry.filename, content.read)
+                    unpacked(into, entry.filename, content.read)
 
 
 def _untar(archive: IO[bytes], into: Path) -> None:
     with tarfile.open(fileobj=archive) as files:
         for entry in files:
             if (content := files.extractfile(entry)) is not None:
-                _write(into, entry.name, content.read)
+                unpacked(into, entry.name, content.read)
 
 
-def _write(into: Path, name: str, read: Callable[[int], bytes]) -> None:
+def unpacked(into: Path, name: str, read: Callable[[int], bytes]) -> None:
     """Archives hold programs, at the top or in one folder: only the last part of a name is believed."""
     target = into / Path(name).name
     with target.open("wb") as file:

@@ -1,7 +1,10 @@
 """The project's virtualenv: made once, and again whenever what it should hold has changed."""
 
 import hashlib
+import json
+import re
 import sys
+import tempfile
 from pathlib import Path
 
 from mooring.toolchain import places, progress
@@ -15,10 +18,9 @@ STAMP = places.VIRTUALENV / "installed"
 
 def ensure() -> None:
     """The virtualenv with its packages."""
-    wanted = digest(places.CHECKOUT)
-    if PYTHON.exists() and STAMP.is_file() and STAMP.read_text() == wanted:
+    if PYTHON.exists() and STAMP.is_file() and STAMP.read_text() == digest(places.CHECKOUT):
         return
-    with progress.doing("virtualenv: installing the Python packages", "1 min", "ready"):
+    with progress.doing("virtualenv", "installing the Python packages", "1 min", "ready"):
         ensure_python()
         run(
             [PYTHON, "-m", "pip", "install", "--quiet", "-r", "requirements-dev.txt"],
@@ -26,7 +28,7 @@ def ensure() -> None:
             cwd=places.CHECKOUT,
             env={"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         )
-        STAMP.write_text(wanted)
+        STAMP.write_text(digest(places.CHECKOUT))
 
 
 def ensure_python() -> Path:
@@ -37,8 +39,48 @@ def ensure_python() -> Path:
 
 
 def digest(checkout: Path) -> str:
-    """Of everything that decides what is installed, the interpreter's version among it."""
-    found = hashlib.sha256(sys.version.encode())
-    for file in sorted([*checkout.glob("requirements*.txt"), checkout / "pyproject.toml"]):
+    """Of everything that decides what is installed, the virtualenv's own Python among it."""
+    found = hashlib.sha256()
+    for file in sorted(
+        [*checkout.glob("requirements*.txt"), checkout / "pyproject.toml", checkout / ".venv/pyvenv.cfg"]
+    ):
         found.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return found.hexdigest()
+
+
+def lock() -> None:
+    """Write requirements.txt and requirements-dev.txt anew, with the newest versions that pyproject.toml allows."""
+    with progress.doing("requirements", "asking the package index for the newest versions", "1 min", "compiled"):
+        needed = _resolved(".")
+        # The tools are chosen to fit what the project runs with, not the other way round.
+        everything = _resolved(".[dev]", *(f"{name}=={version}" for name, version in needed.items()))
+    for file, kept in (("requirements.txt", needed), ("requirements-dev.txt", everything)):
+        path = places.CHECKOUT / file
+        known = needed if kept is everything else {}
+        path.write_text(requirements(path.read_text(), {n: v for n, v in kept.items() if n not in known}))
+
+
+def requirements(present: str, resolved: dict[str, str]) -> str:
+    """A requirements file with its own head (comment and `-e` or `-r` lines) and newly resolved versions."""
+    head = [line for line in present.splitlines() if line.startswith(("#", "-"))]
+    return "".join(f"{line}\n" for line in [*head, *(f"{name}=={resolved[name]}" for name in sorted(resolved))])
+
+
+def _resolved(*wanted: str) -> dict[str, str]:
+    """What pip would install into an empty environment, without the project itself."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.json"
+        argv = [str(PYTHON), "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+        run(
+            [*argv, "--report", str(report), *wanted],
+            what="requirements: pip found no set that fits",
+            cwd=places.CHECKOUT,
+        )
+        installed = json.loads(report.read_text())["install"]
+    found = {str(one["metadata"]["name"]): str(one["metadata"]["version"]) for one in installed}
+    return {_normal(name): version for name, version in found.items() if name != "mooring"}
+
+
+def _normal(name: str) -> str:
+    """A distribution's name as PEP 503 spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
