@@ -93,6 +93,9 @@ class Work:
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set when the person asked to stop; give it to the clock of every wait."""
 
+    timeout: float | None = None
+    """Seconds that the program allows (`custom_timeouts`); None leaves it to the kind."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
@@ -142,8 +145,16 @@ class Handler(ABC, Generic[S]):
     """Outputs (top-level names) that are secret from birth."""
 
     def check(self, spec: S) -> Iterable[Problem]:
-        """Everything wrong that the model alone cannot see; contacts nobody."""
+        """Everything wrong that the model alone cannot see; contacts nobody.
+
+        In a preview a value that is not known yet is some text; what is said about such a value is not shown.
+        """
         del spec
+        return ()
+
+    def renewed(self, changed: frozenset[str]) -> Iterable[str]:
+        """Outputs that an update of these inputs gives new values: a preview shows them as not known yet."""
+        del changed
         return ()
 
     @abstractmethod

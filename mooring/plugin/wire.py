@@ -110,6 +110,14 @@ def secret_texts(value: Marked, *, within_secret: bool = False) -> Iterator[str]
         yield from secret_texts(item, within_secret=within_secret)
 
 
+def open_texts(value: Marked) -> Iterator[str]:
+    """Every text that is not wrapped."""
+    if isinstance(value, str):
+        yield value
+    for item in () if is_secret(value) else _items(value):
+        yield from open_texts(item)
+
+
 def rewrap(value: Marked, like: Marked) -> Marked:
     """`value` with a wrapper wherever `like` has one at the same place: what was secret stays secret.
 

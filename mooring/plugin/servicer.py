@@ -1,0 +1,275 @@
+"""What the engine asks, put to the handler of the kind it is about. Knows no kind by name."""
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import version
+from typing import Any, Final, Protocol
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2
+from google.rpc import status_pb2
+from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2 as pb
+from typing_extensions import override
+
+from mooring.kinds.kind import Handler, NotHealthy, Props, Unreachable, Work
+from mooring.plugin.difference import Change, diff_response, differences, differences_in_meaning, patched
+from mooring.plugin.inputs import Refused, meaning, problems, recovered, understood
+from mooring.plugin.masking import mask_of
+from mooring.plugin.progress import Progress
+from mooring.plugin.wire import UNKNOWN, Marked, Path, marked, open_texts, plain, rewrap, secret, struct, with_secrets
+from mooring.waiting import Cancelled
+
+UNHEALTHY: Final = "__unhealthy"
+"""An output that Pulumi does not show: why a resource is unhealthy. A read that could not tell must say it again, or
+the engine would take the resource for healthy and the next `up` would not retry it."""
+
+PLUGIN_SETTINGS: Final = frozenset({"version", "pluginDownloadURL"})
+"""What Pulumi itself puts into a provider's configuration; ours has nothing more."""
+
+
+class Request(Protocol):
+    """What every question about one resource says."""
+
+    @property
+    def urn(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+
+
+class InitFailed(Exception):
+    """The resource exists and does not work: the engine records it, with the reasons, and tries again."""
+
+    def __init__(self, reasons: list[str], detail: pb.ErrorResourceInitFailed) -> None:
+        super().__init__("; ".join(reasons))
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        self.status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(self), details=[packed])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What is needed to answer one question about one resource."""
+
+    handler: Handler[Any]
+    work: Work
+    mask: Callable[[str], str]
+
+    def outputs(self, recorded: dict[str, Marked]) -> dict[str, Marked]:
+        """What the handler added, out of what the state says."""
+        inputs = {field.alias or name for name, field in self.handler.spec.model_fields.items()}
+        return {key: value for key, value in recorded.items() if key not in inputs and key != UNHEALTHY}
+
+    def recorded(self, inputs: dict[str, Marked], outputs: Props, before: Marked = None) -> dict[str, Marked]:
+        """What the state will say: the inputs, and what the handler added.
+
+        An output is secret when its kind says so, when it was one before, or when it repeats a secret it was given.
+        """
+        wrapped = with_secrets(rewrap(outputs, before), self.handler.secret_outputs)
+        return {**inputs, **{key: secret(value) if self._tells(value) else value for key, value in wrapped.items()}}
+
+    def _tells(self, value: Marked) -> bool:
+        return any(self.mask(text) != text for text in open_texts(value))
+
+    def init_failed(self, inputs: dict[str, Marked], failure: NotHealthy, before: Marked = None) -> InitFailed:
+        reasons = [self.mask(reason) for reason in failure.reasons]
+        recorded = {**self.recorded(inputs, failure.outputs, before), UNHEALTHY: reasons}
+        return InitFailed(
+            reasons,
+            pb.ErrorResourceInitFailed(
+                id=failure.id, properties=struct(recorded), inputs=struct(inputs), reasons=reasons
+            ),
+        )
+
+
+def changes(handler: Handler[Any], old: Marked, new: Marked) -> dict[Path, Change]:
+    """What makes the thing another one or changes it; how it is reached does neither."""
+    try:
+        was, will_be = (meaning(understood(handler, inputs)) for inputs in (old, new))
+        found = differences_in_meaning(old, new, was, will_be)
+    except Refused:
+        # Something is not known yet, or was recorded by another version: then the words themselves are compared.
+        found = differences(old, new)
+    return {path: change for path, change in found.items() if path[0] not in handler.access}
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """Serves `kinds` by their tokens."""
+
+    def __init__(self, kinds: Mapping[str, Handler[Any]], engine: engine_pb2_grpc.EngineStub) -> None:
+        self._kinds = kinds
+        self._progress = Progress(engine)
+        self._cancelled = threading.Event()
+
+    @override
+    def Handshake(
+        self, request: pb.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> pb.ProviderHandshakeResponse:
+        return pb.ProviderHandshakeResponse(accept_secrets=True, accept_resources=True, accept_outputs=True)
+
+    @override
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=version("mooring"))
+
+    @override
+    def CheckConfig(self, request: pb.CheckRequest, context: grpc.ServicerContext) -> pb.CheckResponse:
+        return pb.CheckResponse(
+            inputs=request.news,
+            failures=[
+                pb.CheckFailure(reason=f"{name}: is not known; the provider takes no configuration")
+                for name in sorted(request.news.fields.keys() - PLUGIN_SETTINGS)
+            ],
+        )
+
+    @override
+    def DiffConfig(self, request: pb.DiffRequest, context: grpc.ServicerContext) -> pb.DiffResponse:
+        return diff_response({})
+
+    @override
+    def Configure(self, request: pb.ConfigureRequest, context: grpc.ServicerContext) -> pb.ConfigureResponse:
+        return pb.ConfigureResponse(acceptSecrets=True, acceptResources=True, acceptOutputs=True, supportsPreview=True)
+
+    @override
+    def Check(self, request: pb.CheckRequest, context: grpc.ServicerContext) -> pb.CheckResponse:
+        inputs = marked(request.news)
+        with self._call(request, context, inputs) as call:
+            inputs = with_secrets(inputs, call.handler.secret_inputs)
+            return pb.CheckResponse(
+                inputs=struct(inputs),
+                # With `property` set the engine would print the value itself, of a secret too.
+                failures=[pb.CheckFailure(reason=call.mask(problem)) for problem in problems(call.handler, inputs)],
+            )
+
+    @override
+    def Diff(self, request: pb.DiffRequest, context: grpc.ServicerContext) -> pb.DiffResponse:
+        old, new = marked(request.old_inputs), marked(request.news)
+        with self._call(request, context, old, new) as call:
+            return diff_response(changes(call.handler, old, new), identity=call.handler.identity)
+
+    @override
+    def Create(self, request: pb.CreateRequest, context: grpc.ServicerContext) -> pb.CreateResponse:
+        inputs = marked(request.properties)
+        if request.preview:
+            # An output that is left out is one that is not known yet.
+            return pb.CreateResponse(properties=struct(inputs))
+        with self._call(request, context, inputs, within=request.timeout) as call:
+            try:
+                made = call.handler.create(understood(call.handler, inputs), call.work)
+            except NotHealthy as failure:
+                raise call.init_failed(inputs, failure) from failure
+            return pb.CreateResponse(id=made.id, properties=struct(call.recorded(inputs, made.outputs)))
+
+    @override
+    def Update(self, request: pb.UpdateRequest, context: grpc.ServicerContext) -> pb.UpdateResponse:
+        old, new, recorded = marked(request.old_inputs), marked(request.news), marked(request.olds)
+        with self._call(request, context, old, new, recorded, within=request.timeout) as call:
+            outputs = call.outputs(recorded)
+            if request.preview:
+                changed = frozenset(str(path[0]) for path in changes(call.handler, old, new))
+                renewed = dict.fromkeys(call.handler.renewed(changed), UNKNOWN)
+                return pb.UpdateResponse(properties=struct({**new, **outputs, **renewed}))
+            try:
+                updated = call.handler.update(
+                    request.id,
+                    recovered(call.handler, old, new),
+                    understood(call.handler, new),
+                    plain(outputs),
+                    call.work,
+                )
+            except NotHealthy as failure:
+                raise call.init_failed(new, failure, outputs) from failure
+            return pb.UpdateResponse(properties=struct(call.recorded(new, updated, outputs)))
+
+    @override
+    def Read(self, request: pb.ReadRequest, context: grpc.ServicerContext) -> pb.ReadResponse:
+        inputs, recorded = marked(request.inputs), marked(request.properties)
+        if not inputs and not recorded:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"import is not supported for {request.type}")
+        with self._call(request, context, inputs, recorded, within=request.timeout) as call:
+            outputs = call.outputs(recorded)
+            try:
+                spec = recovered(call.handler, inputs, None)
+                seen = call.handler.read(request.id, spec, plain(outputs), call.work)
+            except (Unreachable, Refused) as error:
+                call.work.warn(f"could not be read, shown as last seen: {error}")
+                if reasons := plain(recorded.get(UNHEALTHY)):
+                    raise call.init_failed(inputs, NotHealthy(request.id, plain(outputs), reasons), outputs) from error
+                return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+            if seen is None:
+                return pb.ReadResponse()
+            found = patched(inputs, meaning(spec), meaning(seen.spec))
+            found = with_secrets(rewrap(found, inputs), call.handler.secret_inputs)
+            if seen.reasons:
+                raise call.init_failed(found, NotHealthy(request.id, seen.outputs, seen.reasons), outputs)
+            return pb.ReadResponse(
+                id=request.id,
+                properties=struct(call.recorded(found, seen.outputs, outputs)),
+                inputs=struct(found),
+            )
+
+    @override
+    def Delete(self, request: pb.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        inputs, recorded = marked(request.old_inputs), marked(request.properties)
+        with self._call(request, context, inputs, recorded, within=request.timeout) as call:
+            spec = recovered(call.handler, inputs, None)
+            call.handler.delete(request.id, spec, plain(call.outputs(recorded)), call.work)
+            return empty_pb2.Empty()
+
+    @override
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self._cancelled.set()
+        return empty_pb2.Empty()
+
+    @contextmanager
+    def _call(
+        self, request: Request, context: grpc.ServicerContext, *values: Marked, within: float = 0
+    ) -> Generator[Call]:
+        """What answers a question about one resource; a failure inside becomes an error in words, without secrets."""
+        paths = kind.secret_inputs if (kind := self._kinds.get(request.type)) else ()
+        mask = mask_of(*(with_secrets(value, paths) for value in values))
+        try:
+            yield Call(handler=self._handler(request.type), work=self._work(request.urn, mask, within), mask=mask)
+        except InitFailed as failure:
+            context.set_trailing_metadata((("grpc-status-details-bin", failure.status.SerializeToString()),))
+            context.abort(grpc.StatusCode.UNKNOWN, str(failure))
+        except Cancelled as error:
+            context.abort(grpc.StatusCode.CANCELLED, mask(f"{error}: the next `pulumi up` goes on from here"))
+        except Exception as error:  # noqa: BLE001 -- whatever a handler trips over must reach the person in words
+            if os.environ.get("MOORING_DEBUG") == "1":
+                sys.stderr.write(mask("".join(traceback.format_exception(error))))
+            context.abort(grpc.StatusCode.UNKNOWN, mask(sentence(error)))
+        finally:
+            self._progress.done(request.urn)
+
+    def _handler(self, token: str) -> Handler[Any]:
+        if (handler := self._kinds.get(token)) is None:
+            close = get_close_matches(token, self._kinds, n=1)
+            raise Refused(f"there is no kind {token}" + (f"; did you mean {close[0]}?" if close else ""))
+        return handler
+
+    def _work(self, urn: str, mask: Callable[[str], str], within: float) -> Work:
+        origin, project, _, name = urn.split("::", 3)
+        return Work(
+            urn=urn,
+            name=name,
+            project=project,
+            stack=origin.removeprefix("urn:pulumi:"),
+            say=lambda line: self._progress.say(urn, mask(line)),
+            warn=lambda message: self._progress.warn(urn, mask(message)),
+            cancelled=self._cancelled,
+            timeout=within or None,
+        )
+
+
+def sentence(error: Exception) -> str:
+    """What a person reads. Our own exceptions are sentences already; of the others the type says half."""
+    words = str(error)
+    if type(error).__module__.partition(".")[0] == "mooring":
+        return words
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
