@@ -131,6 +131,7 @@ class Image(Kind):
     }  # fmt: skip
     in_place: ClassVar[frozenset[str]] = frozenset(shape)
     defaults: ClassVar[Mapping[str, Any]] = {"skipPush": False, "buildOnPreview": False}
+    secret_inputs: ClassVar[frozenset[str]] = frozenset({"registry.password"})
     automatic_name: ClassVar[bool] = False
     inputs_are_outputs: ClassVar[bool] = False
 

@@ -78,9 +78,13 @@ class Kind(ABC):
     unordered: ClassVar[frozenset[str]] = frozenset()
     """Inputs whose items have no order."""
 
+    secret_inputs: ClassVar[frozenset[str]] = frozenset()
+    """Inputs (dotted) that are kept out of messages even when the program forgot to call them secret."""
+
     automatic_name: ClassVar[bool] = True
 
     inputs_are_outputs: ClassVar[bool] = True
+    """Whether what the program said can be asked of the resource as well."""
 
     def completed(self, inputs: dict[str, Marked], plain_inputs: Props) -> dict[str, Marked]:
         """`inputs` as they are recorded; contacts nobody."""

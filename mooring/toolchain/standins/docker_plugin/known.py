@@ -19,7 +19,7 @@ def unknown(props: Mapping[str, Any], shape: Shape, *, above: str = "") -> Itera
 
     `props` are plain values. A list is looked at item by item, as a property has one shape whatever its count.
     """
-    for name, value in props.items():
+    for name, value in sorted(props.items()):
         if value is None:
             continue
         if name not in shape:

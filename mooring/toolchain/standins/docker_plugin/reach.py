@@ -151,7 +151,7 @@ class Engine:
             raise self._failure[1]
         try:
             return self._attempt()
-        except (Unreachable, DockerException) as error:
+        except (Unreachable, *LOST) as error:
             reason = f"cannot reach the Docker engine at {self.address.host}: {words(error)}"
             self._failure = SYSTEM.now(), Unreachable(reason)
             raise self._failure[1] from error
@@ -159,11 +159,14 @@ class Engine:
     def _attempt(self) -> tuple[DockerApi, DockerApi]:
         if urlsplit(self.address.host).scheme == "ssh":
             self._tunnel = Tunnel(self.address)
-            url = f"unix://{self._tunnel.socket}"
+            door = self._tunnel.socket
         else:
-            url = self.address.host
-        api = connect(url, version="auto", timeout=_ANSWER_WITHIN, at_once=_STEPS_AT_ONCE)
-        return api, connect(url, version=api.api_version, timeout=None, at_once=_STEPS_AT_ONCE)
+            door = Path(self.address.host.removeprefix("unix://"))
+        # docker's client buries what the system says under three errors of its own and forgets to close the socket.
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+            probe.connect(str(door))
+        api = connect(f"unix://{door}", version="auto", timeout=_ANSWER_WITHIN, at_once=_STEPS_AT_ONCE)
+        return api, connect(f"unix://{door}", version=api.api_version, timeout=None, at_once=_STEPS_AT_ONCE)
 
 
 def words(error: BaseException) -> str:

@@ -2,19 +2,21 @@
 
 import json
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 import grpc
 from docker.errors import APIError
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import status_pb2
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from typing_extensions import override
 
-from mooring.plugin.wire import Marked, has_unknown, marked, plain, rewrap, secret_texts, struct
+from mooring.plugin.masking import mask_of
+from mooring.plugin.progress import Progress
+from mooring.plugin.wire import Marked, has_unknown, marked, plain, rewrap, struct, with_secrets
 from mooring.toolchain.standins.docker_plugin.container import Container
 from mooring.toolchain.standins.docker_plugin.image import Image
 from mooring.toolchain.standins.docker_plugin.kind import Failed, Kind, NotHealthy, Props, Work
@@ -36,6 +38,15 @@ _CONFIG: Final = leaves("host", "sshOpts", "version", "pluginDownloadURL", "disa
 
 _NAME_BYTES: Final = 4
 _LONGEST_NAME: Final = 255
+
+
+class Request(Protocol):
+    """What every question about one resource says."""
+
+    @property
+    def urn(self) -> str: ...
+    @property
+    def type(self) -> str: ...
 
 
 def address(config: Props) -> Address:
@@ -73,17 +84,9 @@ def problems(kind: Kind, inputs: Mapping[str, Marked]) -> list[str]:
 _UNSAID: Final = object()
 
 
-def masked(text: str, secrets: Iterable[str]) -> str:
-    """`text` without any of the `secrets`, nor a line of one: an engine may quote what it was given."""
-    pieces = {piece for secret in secrets for piece in (secret, *secret.splitlines()) if len(piece.strip()) > 3}  # noqa: PLR2004
-    for piece in sorted(pieces, key=len, reverse=True):
-        text = text.replace(piece, "[secret]")
-    return text
-
-
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self, engine: engine_pb2_grpc.EngineStub) -> None:
-        self._engine = engine
+        self._progress = Progress(engine)
         self._docker = Engine(Address())
         self._cancelled = threading.Event()
 
@@ -143,7 +146,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         kind, inputs = _kind(request.type, context), marked(request.properties)
         if request.preview:
             return pb.CreateResponse(properties=request.properties)
-        with self._work(request.urn, inputs, context) as work:
+        with self._work(request, inputs, context) as work:
             made = kind.create(plain(inputs), work)
             return pb.CreateResponse(id=made.id, properties=struct(_properties(kind, inputs, made.outputs)))
 
@@ -152,7 +155,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         kind, inputs, before = _kind(request.type, context), marked(request.inputs), marked(request.properties)
         if not inputs:
             _abort(context, f"docker stand-in: importing a {kind.word} is not implemented; use the official plugin")
-        with self._work(request.urn, inputs, context, unsure=True) as work:
+        with self._work(request, inputs, context, unsure=True) as work:
             seen = kind.read(request.id, plain(inputs), plain(before), work)
             if seen is None:
                 return pb.ReadResponse()
@@ -171,14 +174,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             # An image is built anew, so nothing of the old one holds; the rest stays the same thing.
             kept = before if kind.inputs_are_outputs else {}
             return pb.UpdateResponse(properties=struct({**kept, **news}))
-        with self._work(request.urn, news, context, id_=request.id) as work:
+        with self._work(request, news, context) as work:
             outputs = kind.update(request.id, plain(olds), plain(news), plain(before), work)
             return pb.UpdateResponse(properties=struct(_properties(kind, news, outputs)))
 
     @override
     def Delete(self, request: pb.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         kind, inputs = _kind(request.type, context), marked(request.old_inputs)
-        with self._work(request.urn, inputs, context) as work:
+        with self._work(request, inputs, context) as work:
             kind.delete(request.id, plain(inputs), work)
         return empty_pb2.Empty()
 
@@ -195,33 +198,33 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @contextmanager
     def _work(
         self,
-        urn: str,
+        request: Request,
         inputs: Marked,
         context: grpc.ServicerContext,
         *,
-        id_: str = "",
         unsure: bool = False,
     ) -> Generator[Work]:
         """One verb: its surroundings, and what Pulumi is told when it fails. Nothing secret gets out."""
-        secrets = list(secret_texts(inputs))
-
-        def say(line: str) -> None:
-            message = masked(line, secrets)
-            request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True)
-            self._engine.Log(request)  # pyright: ignore[reportUnknownMemberType] - a gap in grpc's stubs
-
+        mask = mask_of(with_secrets(inputs, KINDS[request.type].secret_inputs))
         try:
             api, streams = self._docker.clients()
-            yield Work(api=api, streams=streams, say=say, cancelled=self._cancelled)
+            yield Work(
+                api=api,
+                streams=streams,
+                say=lambda line: self._progress.say(request.urn, mask(line)),
+                cancelled=self._cancelled,
+            )
         except NotHealthy as error:
-            _init_failed(context, error.id or id_, inputs, masked(str(error), secrets))
+            _init_failed(context, error.id, inputs, mask(str(error)))
         except (Failed, Cancelled, TimedOut) as error:
-            _abort(context, masked(str(error), secrets))
+            _abort(context, mask(str(error)))
         except APIError as error:
-            _abort(context, masked(words(error), secrets))
+            _abort(context, mask(words(error)))
         except (Unreachable, *LOST) as error:
-            reason = masked(words(error), secrets)
+            reason = mask(words(error))
             _abort(context, f"could not tell: {reason}" if unsure else reason, code=grpc.StatusCode.UNAVAILABLE)
+        finally:
+            self._progress.done(request.urn)
 
 
 def _kind(token: str, context: grpc.ServicerContext) -> Kind:
