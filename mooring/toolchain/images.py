@@ -142,7 +142,8 @@ def ensure(name: str, engine: Engine, programs_ready: Callable[[], None]) -> Non
 
 
 def _make(image: Image, engine: Engine, programs_ready: Callable[[], None]) -> None:
-    with tempfile.TemporaryDirectory(prefix=f"mooring-{image.name}-") as scratch:
+    # A root file system is too large for a /tmp in memory, and another user must be able to enter (see below).
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix=f"mooring-{image.name}-") as scratch:
         root = Path(scratch) / "root.tar"
         if image.variant is not None:
             _put_debian_together(image, image.variant, Path(scratch), root)

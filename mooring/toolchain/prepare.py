@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +27,14 @@ from mooring.toolchain.packages import Needed
 from mooring.toolchain.pins import Publisher, Tool
 from mooring.toolchain.steps import Wait, run_all
 
+GIGABYTE = 10**9
+
+ROOM_TO_FETCH = 3 * GIGABYTE
+"""Programs, the archives of the images, and one root file system in the making."""
+
+ROOM_TO_BUILD = 12 * GIGABYTE
+"""Building all four with empty Go caches took 8 on top; they are given back afterwards."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -43,6 +52,8 @@ def prepare(*, through_sudo: bool = False) -> None:
     with _alone():
         environment.ensure_passphrase()
         plan = look()
+        if plan and (lack := too_little(plan, shutil.disk_usage(places.cache()).free)):
+            raise CannotPrepare(f"{places.cache()}: {lack}, or another place named by MOORING_CACHE")
         here = Engine.chosen().answers()
         packages.ensure(
             needed_packages(plan.built, engine_answers=here, root=os.geteuid() == 0), through_sudo=through_sudo
@@ -71,6 +82,14 @@ def plan(missing: Iterable[Tool], stood_in_for: Iterable[Tool], in_reach: frozen
     fetched = [tool for tool in dict.fromkeys([*missing, *stood_in_for]) if _publisher(tool) in in_reach]
     built = [tool for tool in missing if tool.module is not None and tool not in fetched]
     return Plan(fetched=tuple(fetched), built=tuple(built))
+
+
+def too_little(plan: Plan, free: int) -> str | None:
+    """Why what is planned does not fit on the disk, if it does not."""
+    wanted = ROOM_TO_BUILD if plan.built else ROOM_TO_FETCH
+    if free >= wanted:
+        return None
+    return f"{free / GIGABYTE:.1f} GB are free and {wanted / GIGABYTE:.0f} GB are needed; freeing some would do"
 
 
 def needed_packages(built: Iterable[Tool], *, engine_answers: bool, root: bool) -> Iterator[Needed]:

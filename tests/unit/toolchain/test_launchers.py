@@ -7,7 +7,7 @@ import pytest
 
 from mooring.toolchain import binaries, launchers, pins
 from mooring.toolchain.pins import Publisher
-from mooring.toolchain.prepare import Plan, plan
+from mooring.toolchain.prepare import Plan, plan, too_little
 
 
 def project(root: Path) -> Path:
@@ -116,6 +116,13 @@ def test_what_a_stand_in_serves_is_fetched_as_soon_as_it_can_be() -> None:
     found = plan([], [pins.PULUMI, pins.DOCKER_PLUGIN], frozenset(Publisher))
 
     assert found.fetched == (pins.PULUMI, pins.DOCKER_PLUGIN)
+
+
+def test_a_disk_with_too_little_room_is_told_before_a_build_fills_it() -> None:
+    building, fetching = Plan(built=(pins.NOMAD,)), Plan(fetched=(pins.NOMAD,))
+
+    assert too_little(building, 5 * 10**9) == "5.0 GB are free and 12 GB are needed; freeing some would do"
+    assert too_little(fetching, 5 * 10**9) is None
 
 
 def test_nothing_is_to_do_when_only_a_stand_in_could_be_replaced_and_cannot() -> None:

@@ -42,7 +42,7 @@ def test_a_sum_of_our_own_is_believed_before_the_publishers(mirror: Any, monkeyp
     )
     monkeypatch.setitem(pins.NOMAD.__dict__, "release", pinned)
 
-    with pytest.raises(ChecksumMismatch, match="a{64}"):
+    with pytest.raises(ChecksumMismatch, match=r"a{64}"):
         binaries.fetch(pins.NOMAD, "1.6.3")
 
 
