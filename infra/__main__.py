@@ -12,9 +12,11 @@ from components.network import Network
 from components.nomad import NomadCluster
 from components.overview import overview
 from components.registry import Registry
+from infra.preflight import preflight
 from infra.settings import ROOT, Settings
 
 settings = Settings.from_stack()
+preflight(settings)
 
 network = Network("platform", cidr=settings.network)
 hosts = Hosts("hosts", groups=settings.groups, network=network, port=settings.port)

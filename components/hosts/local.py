@@ -97,7 +97,7 @@ class LocalHost(pulumi.ComponentResource):
             hostname=name,
             image=args.image,
             envs=["container=docker"],
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=CAPABILITIES),
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=[f"CAP_{name}" for name in CAPABILITIES]),
             security_opts=["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
             cgroupns_mode="host",
             tmpfs={"/run": "", "/run/lock": "", "/tmp": ""},  # noqa: S108 -- inside the node

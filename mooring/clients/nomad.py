@@ -11,7 +11,7 @@ import requests
 from nomad.api.exceptions import URLNotFoundNomadException
 
 from mooring.clients.answers import Json
-from mooring.clients.errors import ApiError
+from mooring.clients.errors import ApiError, Forbidden
 from mooring.clients.http import ANSWER_WITHIN, Endpoint, session
 
 
@@ -48,10 +48,12 @@ class Nomad:
             raise
         return True
 
-    def own_token(self) -> Json:
-        """The token that we call with; `Forbidden` while the region does not know it."""
-        found: Json = self._get("/v1/acl/token/self")
-        return found
+    def knows_us(self) -> bool:
+        """Whether the token that we call with is one of the region's."""
+        try:
+            return self._found("/v1/acl/token/self") is not None
+        except Forbidden:
+            return False
 
     def nodes(self) -> list[Json]:
         found: list[Json] = self._library.nodes.get_nodes()

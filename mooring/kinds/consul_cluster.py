@@ -11,6 +11,7 @@ import pulumi
 from typing_extensions import override
 
 from mooring.clients import consul
+from mooring.clients.answers import rows
 from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
 from mooring.kinds.cluster import CLUSTER_SECRETS, joined, odd_servers
@@ -66,7 +67,7 @@ def complaints(spec: ConsulClusterSpec) -> list[str]:
     except ApiError as error:
         # A new leader answers 500 for a moment, and 403 until it has written the first token.
         return [f"consul is not ready: {error}"]
-    missing = [server_complaint(name, health["Servers"]) for name in spec.servers]
+    missing = [server_complaint(name, rows(health["Servers"])) for name in spec.servers]
     return [m for m in missing if m] + [f"{n} has not joined consul" for n in spec.clients if n not in alive]
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Literal
 
 from mooring.clients import consul, nomad
-from mooring.clients.answers import Json
+from mooring.clients.answers import Json, rows
 from mooring.clients.errors import ApiError, Unreachable
 from mooring.clients.http import Endpoint
 from mooring.kinds.kind import Spec
@@ -39,7 +39,7 @@ def _consul_complaint(member: Membership) -> str | None:
     api = consul.cluster(member.endpoint)
     if member.name not in consul.alive(api.members()):
         return f"consul does not see {member.name} alive"
-    return server_complaint(member.name, api.servers()["Servers"]) if "server" in member.roles else None
+    return server_complaint(member.name, rows(api.servers()["Servers"])) if "server" in member.roles else None
 
 
 def _nomad_complaint(member: Membership) -> str | None:
@@ -50,7 +50,7 @@ def _nomad_complaint(member: Membership) -> str | None:
             return f"nomad does not see {member.name} ready: {nodes[0]['Status'] if nodes else 'not registered'}"
     if "server" in member.roles:
         # Nomad's servers carry the region in their name.
-        return server_complaint(f"{member.name}.global", api.servers()["Servers"])
+        return server_complaint(f"{member.name}.global", rows(api.servers()["Servers"]))
     return None
 
 
@@ -105,8 +105,8 @@ def turn(member: Membership | None) -> Generator[None]:
 def _reason_to_wait(member: Membership) -> str | None:
     try:
         if member.cluster == "consul":
-            return unsafe_to_touch(member.name, consul.cluster(member.endpoint).servers()["Servers"])
-        return unsafe_to_touch(f"{member.name}.global", nomad.region(member.endpoint).servers()["Servers"])
+            return unsafe_to_touch(member.name, rows(consul.cluster(member.endpoint).servers()["Servers"]))
+        return unsafe_to_touch(f"{member.name}.global", rows(nomad.region(member.endpoint).servers()["Servers"]))
     except (ApiError, Unreachable):
         # Without a leader there is no quorum to lose, and the change may be what brings it back.
         return None

@@ -11,7 +11,8 @@ import pulumi
 from typing_extensions import override
 
 from mooring.clients import nomad
-from mooring.clients.errors import ApiError, Forbidden
+from mooring.clients.answers import rows
+from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
 from mooring.kinds.cluster import CLUSTER_SECRETS, joined, odd_servers
 from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
@@ -66,14 +67,8 @@ def _bootstrapped(spec: NomadClusterSpec) -> list[str]:
     try:
         if api.leader() is None:
             return ["nomad has no leader"]
-        api.own_token()
-    except Forbidden:
-        pass
-    except ApiError as error:
-        return [f"nomad is not ready: {error}"]
-    else:
-        return []
-    try:
+        if api.knows_us():
+            return []
         if not api.bootstrap_acl(spec.endpoint.token):
             raise BootstrappedByOthers(
                 "nomad's ACLs were bootstrapped with another token; reset them on a server as Nomad documents "
@@ -95,7 +90,7 @@ def complaints(spec: NomadClusterSpec) -> list[str]:
     except ApiError as error:
         return [f"nomad is not ready: {error}"]
     # Nomad's servers carry the region in their name.
-    missing = [server_complaint(f"{name}.global", health["Servers"]) for name in spec.servers]
+    missing = [server_complaint(f"{name}.global", rows(health["Servers"])) for name in spec.servers]
     return [m for m in missing if m] + [f"{n} is not ready in nomad" for n in spec.clients if n not in ready]
 
 

@@ -65,8 +65,8 @@ def placing(files: Files, directories: Directories) -> str:
     parents = sorted({path.rpartition("/")[0] for path in files} - {"", *directories})
     made += [f"mkdir -p -m 0755 {' '.join(map(shlex.quote, parents))}"] if parents else []
     # --no-overwrite-dir: tar would otherwise set the mode of / and /etc to what it thinks they should be, and with /
-    # closed to others every service that is not root's dies. --unlink-first: a running program keeps its old file.
-    return "\n".join([*made, "tar -x -p --same-owner --no-overwrite-dir --unlink-first -C / -f -"])
+    # closed to others every service that is not root's dies. What exists is unlinked first, which is tar's own way.
+    return "\n".join([*made, "tar -x -p --same-owner --no-overwrite-dir -C / -f -"])
 
 
 def looking(paths: Iterable[str]) -> str:

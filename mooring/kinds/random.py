@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
+import bcrypt
 import pulumi
 from pydantic import Field
 from typing_extensions import override
@@ -81,21 +82,31 @@ class BytesHandler(RandomHandler[SizedSpec]):
 class PasswordHandler(RandomHandler[SizedSpec]):
     token = "mooring:random:Password"  # noqa: S105 -- a type token, not a secret
     spec = SizedSpec
+    secret_outputs = frozenset({"value", "bcrypt"})
 
     @override
     def value(self, spec: SizedSpec) -> str:
         return "".join(secrets.choice(ALPHANUMERIC) for _ in range(spec.length))
 
+    @override
+    def create(self, spec: SizedSpec, work: Work) -> Made:
+        value = self.value(spec)
+        # Hashed once and kept, as the salt is random. Few rounds: nobody guesses a random password, while who checks
+        # it does so at every request.
+        hashed = bcrypt.hashpw(value.encode(), bcrypt.gensalt(rounds=5)).decode()
+        return Made(id=work.name, outputs={"value": value, "bcrypt": hashed})
+
 
 class _Random(Resource):
     handler: ClassVar[type[Handler[Any]]]
+    outputs: ClassVar[tuple[str, ...]] = ("value",)
 
     value: pulumi.Output[str]
     """Secret."""
 
     def __init__(self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
         given = {key: value for key, value in inputs.items() if value is not None}
-        super().__init__(self.handler, name, given, outputs=("value",), opts=opts)
+        super().__init__(self.handler, name, given, outputs=self.outputs, opts=opts)
 
 
 class Uuid(_Random):
@@ -137,3 +148,7 @@ class Password(_Sized):
     """Letters and digits, which need no quoting anywhere."""
 
     handler = PasswordHandler
+    outputs = ("value", "bcrypt")
+
+    bcrypt: pulumi.Output[str]
+    """Secret; for whoever checks the password, such as a file of `htpasswd`'s form."""

@@ -119,13 +119,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @override
     def CheckConfig(self, request: pb.CheckRequest, context: grpc.ServicerContext) -> pb.CheckResponse:
-        return pb.CheckResponse(
-            inputs=request.news,
-            failures=[
-                pb.CheckFailure(reason=f"{name}: is not known; the provider takes no configuration")
-                for name in sorted(request.news.fields.keys() - PLUGIN_SETTINGS)
-            ],
-        )
+        # The engine hands a provider whatever the stack says under the package's name, and that is the project's name
+        # too: the program's own settings. The provider has none, so it keeps none.
+        own = {name: value for name, value in marked(request.news).items() if name in PLUGIN_SETTINGS}
+        return pb.CheckResponse(inputs=struct(own))
 
     @override
     def DiffConfig(self, request: pb.DiffRequest, context: grpc.ServicerContext) -> pb.DiffResponse:

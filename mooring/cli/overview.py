@@ -1,0 +1,44 @@
+"""What a stack says of itself: the secret output that the program exports for these commands."""
+
+import json
+
+from pydantic import BaseModel
+
+from mooring.cli import pulumi
+from mooring.clients.http import Endpoint
+from mooring.clients.ssh import Connection
+
+
+class NotUp(Exception):
+    """The stack has no such output: it was never brought up, or not to its end."""
+
+
+class HostOverview(BaseModel, frozen=True):
+    name: str
+    roles: tuple[str, ...]
+    connection: Connection
+
+
+class RegistryOverview(BaseModel, frozen=True):
+    address: str
+    authority: str | None = None
+    """PEM of its own authority; None where the public ones vouch for it."""
+
+
+class Overview(BaseModel, frozen=True):
+    hosts: tuple[HostOverview, ...]
+    consul: Endpoint
+    nomad: Endpoint
+    registry: RegistryOverview
+    url: str
+
+
+def overview(stack: str) -> Overview:
+    """Ask Pulumi; raises `NotUp` with Pulumi's own words when it cannot tell."""
+    asked = pulumi.ask(["stack", "output", "--stack", stack, "--show-secrets", "--json"])
+    if asked.returncode != 0:
+        raise NotUp(f"stack {stack!r}: {asked.stderr.strip()}")
+    found = json.loads(asked.stdout)
+    if "overview" not in found or "url" not in found:
+        raise NotUp(f"stack {stack!r} is not up: `make up STACK={stack}` brings it up")
+    return Overview.model_validate({**found["overview"], "url": found["url"]})

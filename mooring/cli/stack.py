@@ -1,0 +1,81 @@
+"""Bringing a stack up and taking it away, with what surrounds Pulumi's own commands."""
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mooring.cli import pulumi
+from mooring.cli.recover import recover
+from mooring.toolchain import places
+from mooring.toolchain.environment import backend_url, local_stacks, passphrase_file
+from mooring.toolchain.places import CHECKOUT
+
+Say = Callable[[str], None]
+
+
+def up(stack: str, options: Sequence[str], say: Say) -> int:
+    """Make the stack what the program says; a run that was killed before is put right first."""
+    if status := select(stack, create=True):
+        return status
+    recover(stack, project=pulumi.project(), env=pulumi.whole_environment(), cwd=CHECKOUT, say=say)
+    return pulumi.run(["up", "--stack", stack, "--yes", "--skip-preview", *options])
+
+
+def preview(stack: str, options: Sequence[str]) -> int:
+    if status := select(stack, create=True):
+        return status
+    return pulumi.run(["preview", "--stack", stack, *options])
+
+
+def down(stack: str, options: Sequence[str], say: Say) -> int:
+    """Destroy everything of the stack, then what Pulumi keeps of it; succeed when there is nothing."""
+    if select(stack, create=False):
+        say(f"there is no stack {stack!r}")
+        return 0
+    recover(stack, project=pulumi.project(), env=pulumi.whole_environment(), cwd=CHECKOUT, say=say)
+    # Not through the program, which may be what is broken; and unread, as what is gone already is gone.
+    destroy = ["destroy", "--stack", stack, "--yes", "--skip-preview", "--refresh=false", *options]
+    if status := pulumi.run(destroy, PULUMI_RUN_PROGRAM="false"):
+        return status
+    asked = pulumi.ask(["stack", "rm", stack, "--yes", "--preserve-config"])
+    if asked.returncode != 0:
+        say(asked.stderr.strip())
+        return asked.returncode
+    forget(stack)
+    return 0
+
+
+def select(stack: str, *, create: bool) -> int:
+    """Make `stack` the current one, so that plain `pulumi` commands mean it too."""
+    asked = pulumi.ask(["stack", "select", stack, *(["--create"] if create else [])])
+    if asked.returncode != 0 and create:
+        print(asked.stderr.strip())  # noqa: T201 -- Pulumi's own words are the message
+    return asked.returncode
+
+
+def forget(stack: str) -> None:
+    """Remove what a removed stack leaves in the local backend, and the backend with its last stack."""
+    if pulumi.whole_environment()["PULUMI_BACKEND_URL"] != backend_url():
+        return
+    project = pulumi.project()
+    for kept in ("backups", "history"):
+        shutil.rmtree(places.state() / ".pulumi" / kept / project / stack, ignore_errors=True)
+    file = CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
+    file.write_text(without_salt(file.read_text()))
+    if not local_stacks():
+        passphrase_file().unlink(missing_ok=True)
+        (places.state() / "environment").unlink(missing_ok=True)
+        for folder in (places.state() / ".pulumi", places.state() / "ssh"):
+            shutil.rmtree(folder, ignore_errors=True)
+        remove_if_empty(places.state())
+
+
+def without_salt(text: str) -> str:
+    """A stack file without the line that ties it to a passphrase, unless a secret in it still needs that."""
+    return text if "secure:" in text else re.sub(r"^encryptionsalt:.*\n", "", text, flags=re.MULTILINE)
+
+
+def remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

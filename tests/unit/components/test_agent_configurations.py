@@ -1,0 +1,105 @@
+"""What the agents are told, as values."""
+
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from components import consul, nomad
+from components.hosts import Role
+
+SERVERS = ["198.18.0.11", "198.18.0.12", "198.18.0.13"]
+SECRETS = {"gossip_key": "g", "agent": "a", "dns": "d", "management": "m", "consul_token": "c"}
+
+
+def consul_agent(**changes: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "name": "n1",
+        "address": SERVERS[0],
+        "servers": SERVERS,
+        "datacenter": "dc1",
+        "is_server": True,
+        "answers_dns": False,
+        "secrets": SECRETS,
+    }
+    return consul.agent_configuration(**(arguments | changes))
+
+
+def nomad_agent(**changes: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "name": "n1",
+        "address": SERVERS[0],
+        "servers": SERVERS,
+        "datacenter": "dc1",
+        "network": IPv4Network("198.18.0.0/24"),
+        "roles": frozenset({Role.SERVER, Role.CLIENT}),
+        "clients": 3,
+        "secrets": SECRETS,
+    }
+    return nomad.agent_configuration(**(arguments | changes))
+
+
+def test_a_server_waits_for_all_the_others_and_not_for_itself() -> None:
+    configuration = consul_agent()
+
+    assert configuration["bootstrap_expect"] == 3
+    assert configuration["retry_join"] == SERVERS[1:]
+
+
+def test_a_consul_client_holds_no_management_token_and_joins_every_server() -> None:
+    configuration = consul_agent(address="198.18.0.61", is_server=False)
+
+    assert "initial_management" not in configuration["acl"]["tokens"]
+    assert configuration["retry_join"] == SERVERS
+    assert "bootstrap_expect" not in configuration
+
+
+def test_a_call_without_a_token_has_rights_only_where_a_balancer_asks_for_names() -> None:
+    assert "default" not in consul_agent()["acl"]["tokens"]
+    assert consul_agent(answers_dns=True)["acl"]["tokens"]["default"] == "d"
+
+
+def test_consul_offers_no_plain_port_and_refuses_callers_without_a_certificate() -> None:
+    configuration = consul_agent()
+
+    assert (configuration["ports"]["http"], configuration["ports"]["grpc"]) == (-1, -1)
+    assert configuration["tls"]["https"]["verify_incoming"] is True
+    assert configuration["acl"]["default_policy"] == "deny"
+
+
+def test_nomad_always_speaks_tls_and_always_asks_for_a_token() -> None:
+    configuration = nomad_agent()
+
+    assert configuration["tls"]["http"]
+    assert configuration["tls"]["rpc"]
+    assert configuration["tls"]["verify_server_hostname"]
+    assert configuration["acl"] == {"enabled": True}
+
+
+def test_an_edge_host_would_get_neither_half_of_nomad() -> None:
+    configuration = nomad_agent(roles=frozenset({Role.EDGE}))
+
+    assert "server" not in configuration
+    assert "client" not in configuration
+
+
+def test_passwords_for_images_lie_outside_the_folder_that_nomad_reads_as_its_configuration() -> None:
+    """Every JSON file there is agent configuration: one with `auths` was a crash loop."""
+    driver = nomad_agent()["plugin"][0]["docker"][0]["config"][0]
+
+    assert driver["auth"] == [{"config": nomad.IMAGE_CREDENTIALS}]
+    assert not nomad.IMAGE_CREDENTIALS.startswith(f"{nomad.CONFIGURATION}/")
+
+
+@pytest.mark.parametrize("clients", [1, 3, 49, 200, 1000])
+def test_a_new_leader_waits_longer_for_heartbeats_than_nomad_requires(clients: int) -> None:
+    """Nomad's formula: 2*(clients/50) + 10*min_heartbeat_ttl."""
+    pace = nomad.heartbeats(clients)
+
+    required = 2 * (clients / 50) + 10 * int(pace.min_ttl.rstrip("s"))
+    assert int(pace.failover_ttl.rstrip("s")) > required
+
+
+def test_only_a_server_may_speak_as_one() -> None:
+    assert "server.global.nomad" not in nomad.role_names(frozenset({Role.CLIENT}))
+    assert "server.global.nomad" in nomad.role_names(frozenset({Role.SERVER}))

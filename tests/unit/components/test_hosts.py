@@ -1,0 +1,48 @@
+"""Where hosts go, and which can be made."""
+
+from ipaddress import IPv4Network
+
+from components.hosts import Group, Role
+from components.hosts.hosts import unserved
+from components.hosts.local import addresses, capacity, published
+
+NETWORK = IPv4Network("198.18.0.0/24")
+
+
+def group(name: str, count: int, kind: str = "local", *roles: Role) -> Group:
+    return Group(name=name, kind=kind, count=count, roles=frozenset(roles or {Role.CLIENT}), memory_mib=1024)
+
+
+def test_a_group_that_grows_leaves_the_next_one_where_it_is() -> None:
+    before = addresses([group("server", 3), group("edge", 1)], NETWORK)
+    after = addresses([group("server", 5), group("edge", 1)], NETWORK)
+
+    assert before["edge"] == after["edge"]
+    assert before["server"] == after["server"][:3]
+
+
+def test_no_two_hosts_share_an_address() -> None:
+    every = [
+        a for block in addresses([group("a", 49), group("b", 49), group("c", 49)], NETWORK).values() for a in block
+    ]
+
+    assert len(set(every)) == len(every)
+
+
+def test_the_capacity_covers_every_address_and_the_broadcast() -> None:
+    groups = [group("a", 3), group("b", 2)]
+
+    last = int(addresses(groups, NETWORK)["b"][-1].split(".")[-1])
+    assert capacity(groups) == last + 2
+
+
+def test_what_cannot_be_made_yet_is_named_with_its_group() -> None:
+    assert unserved([group("server", 3), group("web", 2, "hetzner")]) == [
+        "mooring:hosts: group 'web' is of kind 'hetzner', whose hosts this version cannot make yet; local would do"
+    ]
+
+
+def test_the_first_edge_group_is_the_one_that_is_published() -> None:
+    groups = [group("server", 3), group("edge", 1, "local", Role.EDGE), group("more", 1, "local", Role.EDGE)]
+
+    assert published(groups) == "edge"

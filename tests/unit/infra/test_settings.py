@@ -1,0 +1,77 @@
+"""What a stack file may say, and what a person reads when it says something else."""
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.settings import Settings
+
+HOSTS: list[dict[str, Any]] = [
+    {"name": "server", "kind": "local", "count": 3, "roles": ["server", "client", "registry"]},
+    {"name": "edge", "kind": "local", "count": 1, "roles": ["edge"]},
+]
+
+
+def settings(hosts: list[dict[str, Any]] | None = None, **changes: str) -> Settings:
+    values = {"network": "198.18.0.0/24", "hosts": json.dumps(hosts or HOSTS)}
+    return Settings.from_values(values | changes, "stacks/Pulumi.dev.yaml", "mooring")
+
+
+def refusal(hosts: list[dict[str, Any]] | None = None, **changes: str) -> str:
+    with pytest.raises(pulumi.RunError, match=r"stacks/Pulumi\.dev\.yaml cannot be used") as caught:
+        settings(hosts, **changes)
+    return str(caught.value)
+
+
+def servers(count: int) -> list[dict[str, Any]]:
+    return [{**HOSTS[0], "count": count}, HOSTS[1]]
+
+
+def test_a_complete_stack_is_accepted() -> None:
+    assert settings(port="18080").port == 18080
+
+
+@pytest.mark.parametrize("count", [2, 4, 6, 7])
+def test_a_number_of_servers_without_a_clear_majority_is_refused(count: int) -> None:
+    text = refusal(servers(count))
+
+    assert f"mooring:hosts: {count} have the role server; 1, 3 or 5 would do" in text
+
+
+def test_an_unknown_key_is_named_with_those_that_exist() -> None:
+    text = refusal(netwrok="10.0.0.0/8")
+
+    assert "mooring:netwrok is no setting; these are: " in text
+    assert "network" in text.split("these are: ")[1]
+
+
+def test_an_unknown_key_inside_a_group_is_named_by_its_path() -> None:
+    assert "mooring:hosts.0.cuont is no setting" in refusal([{**HOSTS[0], "cuont": 3}, HOSTS[1]])
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    text = refusal(port="99999", datacenter="DC 1")
+
+    assert "mooring:port: input should be less than or equal to 65535, got '99999'" in text
+    assert "mooring:datacenter" in text
+
+
+def test_a_network_that_is_too_small_says_what_would_do() -> None:
+    assert "198.18.0.0/27 has 32 addresses; these groups need 63, a /24 would do" in refusal(network="198.18.0.0/27")
+
+
+def test_a_public_network_is_refused() -> None:
+    assert "is public; a part of 198.18.0.0/15 would do" in refusal(network="8.8.8.0/24")
+
+
+def test_a_password_without_its_registry_is_refused_and_never_repeated() -> None:
+    text = refusal(registryPassword="correct-horse")
+
+    assert "registryPassword: must be given together with registry" in text
+    assert "correct-horse" not in text
+
+
+def test_a_stack_without_a_load_balancer_is_refused() -> None:
+    assert "none has the role edge" in refusal([HOSTS[0]])
