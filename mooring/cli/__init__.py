@@ -1,0 +1,1 @@
+"""The operator's commands; what Pulumi does already is handed to Pulumi."""
