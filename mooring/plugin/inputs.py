@@ -61,7 +61,10 @@ def recovered(handler: Handler[Any], inputs: Marked, said: Marked) -> Any:
     except ValidationError as error:
         for path, _, _ in _refusals(error, inputs, handler.spec):
             values = _replaced(values, now, path)
-    return understood(handler, values)
+    try:
+        return understood(handler, values)
+    except Refused as refused:
+        raise Refused(f"recorded by another version of Mooring: {refused}") from None
 
 
 _NOTHING: Final = object()
@@ -135,6 +138,7 @@ def _reason(kind: str, detail: ErrorDetails) -> str:
     if (raised := detail.get("ctx", {}).get("error")) is not None:
         return str(raised)
     words = _SUBJECT.sub("must ", detail["msg"])
+    words = words.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
     return words[0].lower() + words[1:]
 
 
