@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 import grpc
 import pytest
 from docker.errors import APIError, NotFound
+from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from requests import Response
 
@@ -12,6 +13,7 @@ from mooring.plugin.wire import UNKNOWN, marked, secret, struct
 from mooring.toolchain.standins.docker_plugin import servicer as module
 from mooring.toolchain.standins.docker_plugin.kind import Kind
 from mooring.toolchain.standins.docker_plugin.reach import Address, Unreachable
+from mooring.toolchain.standins.docker_plugin.remote_image import repo_digest
 from mooring.toolchain.standins.docker_plugin.servicer import KINDS, Servicer, address, config_problems, named, problems
 
 CONTAINER = "docker:index/container:Container"
@@ -41,6 +43,7 @@ class DockerEngine:
         self.volumes: dict[str, dict[str, Any]] = {}
         self.containers: dict[str, dict[str, Any]] = {}
         self.refuses_start: str | None = None
+        self.health: str | None = None
 
     def create_volume(self, *, name: str, driver: str | None, driver_opts: Any, labels: Any) -> dict[str, Any]:
         # Docker answers null, not {}, for what is empty.
@@ -83,8 +86,16 @@ class DockerEngine:
             raise refusal(500, self.refuses_start)
         found(self.containers, container)["State"]["Running"] = True
 
+    def update_container(self, container: str, **limits: Any) -> dict[str, Any]:
+        host = found(self.containers, container)["HostConfig"]
+        host |= {"Memory": limits["mem_limit"], "RestartPolicy": limits["restart_policy"]}
+        return {"Warnings": None}
+
     def inspect_container(self, container: str) -> dict[str, Any]:
-        return found(self.containers, container)
+        container_found = found(self.containers, container)
+        if self.health:
+            container_found["State"]["Health"] = {"Status": self.health}
+        return container_found
 
     def remove_container(self, container: str, *, v: bool, force: bool) -> None:
         del v, force
@@ -282,6 +293,51 @@ def test_a_killed_container_is_started_in_place(plugin: Servicer, docker: Docker
 
     assert (list(answer.diffs), list(answer.replaces)) == (["mustRun"], [])
     assert docker.containers[made.id]["State"]["Running"]
+
+
+def test_a_limit_is_changed_in_place(plugin: Servicer, docker: DockerEngine) -> None:
+    old = {"name": "c", "image": "i", "memory": 64}
+    new = {**old, "memory": 128, "restart": "always"}
+    made = create(plugin, CONTAINER, **old)
+
+    request = pb.UpdateRequest(type=CONTAINER, urn="u", id=made.id, old_inputs=struct(old), news=struct(new))
+    plugin.Update(request, Context())  # type: ignore[arg-type]
+
+    host = docker.containers[made.id]["HostConfig"]
+    assert host["Memory"] == 128 * 1024 * 1024
+    assert host["RestartPolicy"] == {"Name": "always", "MaximumRetryCount": 0}
+
+
+def test_a_container_that_is_not_healthy_in_time_is_kept_and_tried_again(
+    plugin: Servicer, docker: DockerEngine
+) -> None:
+    docker.health = "starting"
+    inputs = {"name": "c", "image": "i", "wait": True, "waitTimeout": 0}
+    context = Context()
+
+    with pytest.raises(Aborted, match="'c' was not healthy within 0 s"):
+        plugin.Create(pb.CreateRequest(type=CONTAINER, urn="u", properties=struct(inputs)), context)  # type: ignore[arg-type]
+    [(_, details)] = context.metadata
+    detail = pb.ErrorResourceInitFailed()
+    status_pb2.Status.FromString(details).details[0].Unpack(detail)
+    assert detail.id in docker.containers
+
+    docker.health = "healthy"
+    request = pb.UpdateRequest(type=CONTAINER, urn="u", id=detail.id, old_inputs=struct(inputs), news=struct(inputs))
+    plugin.Update(request, Context())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "digests", "digest"),
+    [
+        ("r.example/app:1", ["r.example/app@sha256:1"], "r.example/app@sha256:1"),
+        ("docker.io/library/redis", ["other@sha256:1", "redis@sha256:2"], "redis@sha256:2"),
+        ("redis@sha256:2", ["redis@sha256:2"], "redis@sha256:2"),
+        ("local:1", None, ""),
+    ],
+)
+def test_an_images_digest_is_that_of_its_own_repository(name: str, digests: list[str] | None, digest: str) -> None:
+    assert repo_digest(name, digests) == digest
 
 
 @pytest.mark.parametrize("token", [CONTAINER, VOLUME])
