@@ -1,0 +1,570 @@
+#!/usr/bin/env bash
+# Brings up by hand what `pulumi up` brings up from a stack of three servers and an edge, says how long that took, and
+# takes it away again: the measure that the platform is held against. Same nodes, agents, security and order, no Pulumi.
+#
+# Needs what `make prepare` brings, and openssl, ssh, curl and perl.
+#   -v  a line for each phase
+#   -k  keep what was brought up until Enter is pressed
+#   -c  only take away what a run that was killed has left
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=configurations.sh
+source tests/bench/configurations.sh
+
+readonly NAME=plain-bring-up
+readonly LABEL=org.mooring.bench
+readonly PORT=18990
+
+network=198.18.250.0/24
+datacenter=dc1
+servers=(198.18.250.11 198.18.250.12 198.18.250.13)
+edge=198.18.250.61
+registry=${servers[0]}:5000
+declare -A node=(
+  [${servers[0]}]=plain-server-1 [${servers[1]}]=plain-server-2 [${servers[2]}]=plain-server-3 [$edge]=plain-edge-1
+)
+every=("${servers[@]}" "$edge")
+
+verbose=false keep=false only_clean=false
+while getopts vkc option; do
+  case $option in
+    v) verbose=true ;;
+    k) keep=true ;;
+    c) only_clean=true ;;
+    *) exit 2 ;;
+  esac
+done
+
+# ---- small tools
+
+elapsed() { # since START, in seconds; bash counts in whole numbers, so in microseconds
+  local now=${EPOCHREALTIME/./}
+  printf '%d.%02d' $(((now - started) / 1000000)) $(((now - started) / 10000 % 100))
+}
+
+phase() { # WHAT: a line for what has just been done
+  if $verbose; then printf '%7s  %s\n' "$(elapsed)" "$1"; fi
+}
+
+fail() {
+  printf 'bring_up.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+together() { # COMMAND...: all at once; fails when one of them does
+  local each pids=() status=0
+  for each in "$@"; do
+    $each &
+    pids+=($!)
+  done
+  for each in "${pids[@]}"; do wait "$each" || status=1; done
+  return $status
+}
+
+on_each() { # COMMAND ADDRESS...: the command once for each address, all at once
+  local command=$1
+  shift
+  together "${@/#/$command }"
+}
+
+within() { # SECONDS COMMAND...: until the command succeeds
+  local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000)) last
+  shift
+  until last=$("$@" 2>&1); do
+    [ "${EPOCHREALTIME/./}" -lt $deadline ] || fail "not within the time: $*: $last"
+    sleep 0.1
+  done
+}
+
+quietly() { # COMMAND...: what it says, only when it fails
+  local said
+  said=$("$@" 2>&1) || fail "$1: $said"
+}
+
+uuid() { echo "$(</proc/sys/kernel/random/uuid)"; }
+
+on() { # ADDRESS SCRIPT [OPTION...]: runs it on the host, with this function's standard input
+  ssh -F "$work/ssh_config" "${@:3}" "$1" "$2"
+}
+
+field() { # NAME: the first text under that name in the JSON on standard input
+  grep -o "\"$1\": *\"[^\"]*\"" | sed -n '1s/.*"\([^"]*\)"$/\1/p'
+}
+
+consul_api() { # METHOD PATH [CURL OPTION...]
+  curl --silent --show-error --fail-with-body --noproxy '*' --max-time 10 --cacert "$work/consul-ca.pem" \
+    --cert "$work/consul-operator.pem" --key "$work/consul-operator.key" \
+    --header "@$work/consul-token" --request "$1" "${@:3}" "https://${servers[0]}:8501$2"
+}
+
+nomad_api() { # METHOD PATH [CURL OPTION...]
+  curl --silent --show-error --fail-with-body --noproxy '*' --max-time 70 --cacert "$work/nomad-ca.pem" \
+    --cert "$work/nomad-operator.pem" --key "$work/nomad-operator.key" \
+    --header "@${nomad_token:-$work/nomad-token}" --request "$1" "${@:3}" "https://${servers[0]}:4646$2"
+}
+
+# ---- beginning and end
+
+clean_up() { # whatever happened
+  local status=$? each
+  trap - EXIT
+  trap '' INT TERM
+  set +e
+  # shellcheck disable=SC2046 # a word for each
+  kill $(below $$) 2>/dev/null
+  wait
+  for each in "${every[@]}"; do on "$each" '' -O exit 2>/dev/null; done
+  # Twice: the engine may still be making what it was asked for last.
+  take_away "$LABEL=$run" 2>/dev/null || { sleep 1 && take_away "$LABEL=$run"; } || status=1
+  rm -rf "$work"
+  exit $status
+}
+
+below() { # PROCESS: every process that it started, and those that they started
+  local each
+  for each in $(pgrep -P "$1"); do
+    below "$each"
+    echo "$each"
+  done
+}
+
+take_away() { # LABEL: what has it, and nothing else
+  local found
+  found=$(docker ps --all --quiet --filter "label=$1")
+  # shellcheck disable=SC2086 # a word for each
+  [ -z "$found" ] || docker rm --force --volumes $found >/dev/null || return
+  found=$(docker volume ls --quiet --filter "label=$1")
+  # shellcheck disable=SC2086 # a word for each
+  [ -z "$found" ] || docker volume rm $found >/dev/null || return
+  found=$(docker network ls --quiet --filter "label=$1")
+  # shellcheck disable=SC2086 # a word for each
+  [ -z "$found" ] || docker network rm $found >/dev/null || return
+  # The nodes share this machine's control groups, and Nomad leaves one of its own behind.
+  find /sys/fs/cgroup -depth -type d -path '*/nomad-plain-*' -exec rmdir {} + 2>/dev/null || true
+}
+
+read_pins() {
+  local python=.venv/bin/python
+  [ -x $python ] || fail "there is no $python: \`make prepare\` makes it"
+  read -r machine_image registry_image base_image consul_version nomad_version < <(
+    $python -c "
+from mooring.toolchain import images, pins
+print(*map(images.reference, ('machine', 'registry', 'nodejs')), pins.CONSUL.version, pins.NOMAD.version)"
+  )
+  local image
+  for image in "$machine_image" "$registry_image" "$base_image"; do
+    docker image inspect "$image" >/dev/null 2>&1 || fail "the engine has no $image: \`make prepare\` makes it"
+  done
+  [ -z "$(docker network ls --quiet --filter "name=^$NAME\$")" ] ||
+    fail "the network $NAME is there: another run is under way, or one was killed, and then \`$0 -c\` takes it away"
+}
+
+# ---- keys
+
+make_authority() { # NAME
+  quietly openssl req -config "$work/openssl.cnf" -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 \
+    -subj "/CN=plain $1 authority" -keyout "$work/$1-ca.key" -out "$work/$1-ca.pem" \
+    -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign \
+    -addext subjectKeyIdentifier=hash
+}
+
+make_certificate() { # AUTHORITY FILE COMMON-NAME USAGES [NAMES]
+  quietly openssl req -config "$work/openssl.cnf" -x509 -CA "$work/$1-ca.pem" -CAkey "$work/$1-ca.key" \
+    -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 365 -subj "/CN=$3" \
+    -keyout "$work/$2.key" -out "$work/$2.pem" \
+    -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature \
+    -addext "extendedKeyUsage=$4" -addext subjectKeyIdentifier=hash -addext authorityKeyIdentifier=keyid \
+    ${5:+-addext "subjectAltName=$5"}
+}
+
+make_consul_keys() {
+  local address name names
+  make_authority consul
+  make_certificate consul consul-operator operator clientAuth
+  make_certificate consul consul-nomad nomad clientAuth
+  for address in "${every[@]}"; do
+    name=${node[$address]} names=DNS:localhost
+    [ "$address" = "$edge" ] || names+=",DNS:server.$datacenter.consul,DNS:$name.server.$datacenter.consul"
+    make_certificate consul "consul-$name" "$name" serverAuth,clientAuth "$names,IP:$address,IP:127.0.0.1"
+  done
+}
+
+make_nomad_keys() {
+  local address name names=DNS:server.global.nomad,DNS:client.global.nomad,DNS:localhost
+  make_authority nomad
+  make_certificate nomad nomad-operator operator clientAuth
+  for address in "${servers[@]}"; do
+    name=${node[$address]}
+    make_certificate nomad "nomad-$name" "$name" serverAuth,clientAuth "$names,IP:$address,IP:127.0.0.1"
+  done
+}
+
+make_registry_keys() {
+  make_authority registry
+  make_certificate registry registry registry serverAuth "IP:${servers[0]}"
+}
+
+make_ssh_keys() {
+  local address name
+  ssh-keygen -q -t ed25519 -N '' -C plain -f "$work/id"
+  for address in "${every[@]}"; do
+    name=${node[$address]}
+    mkdir "$work/$name"
+    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$work/$name/ssh_host_ed25519_key"
+    cp "$work/id.pub" "$work/$name/authorized_keys"
+    echo "$address $(cut -d ' ' -f 1,2 "$work/$name/ssh_host_ed25519_key.pub")" >>"$work/known_hosts"
+  done
+}
+
+choose_secrets() { # into shell variables, which every background job inherits
+  local address
+  declare -gA consul_agent_token
+  for address in "${every[@]}"; do consul_agent_token[$address]=$(uuid); done
+  consul_management=$(uuid) consul_dns_token=$(uuid) consul_nomad_token=$(uuid) consul_status_token=$(uuid)
+  nomad_management=$(uuid)
+  consul_gossip_key=$(openssl rand -base64 32) nomad_gossip_key=$(openssl rand -base64 32)
+  registry_password=$(openssl rand -hex 16) registry_http_secret=$(openssl rand -hex 16)
+  echo "X-Consul-Token: $consul_management" >"$work/consul-token"
+  echo "X-Nomad-Token: $nomad_management" >"$work/nomad-token"
+}
+
+prepare_keys() {
+  printf '[req]\ndistinguished_name = name\n[name]\n' >"$work/openssl.cnf"
+  cat >"$work/ssh_config" <<EOF
+Host *
+  User root
+  IdentityFile $work/id
+  IdentitiesOnly yes
+  UserKnownHostsFile $work/known_hosts
+  StrictHostKeyChecking yes
+  ConnectTimeout 4
+  LogLevel ERROR
+  ControlMaster auto
+  ControlPath $work/%h.sock
+  ControlPersist yes
+EOF
+}
+
+# ---- hosts
+
+make_network() {
+  docker network create --driver bridge --subnet $network --gateway 198.18.250.1 \
+    --label "$LABEL=$run" $NAME >/dev/null
+}
+
+readonly CAPABILITIES=(
+  AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK
+  IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW
+  SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME
+  SYS_TTY_CONFIG WAKE_ALARM
+)
+
+make_host() { # ADDRESS
+  local name=${node[$1]} memory=2048m publish=()
+  if [ "$1" = "$edge" ]; then memory=512m publish=(--publish "127.0.0.1:$PORT:80"); fi
+  docker volume create --label "$LABEL=$run" "$NAME-$name-engine" >/dev/null
+  docker create --name "$NAME-$name" --hostname "$name" --label "$LABEL=$run" \
+    --cap-drop ALL "${CAPABILITIES[@]/#/--cap-add=}" \
+    --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
+    --cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup \
+    --volume "$NAME-$name-engine:/var/lib/docker" --tmpfs /run --tmpfs /run/lock --tmpfs /tmp \
+    --env container=docker --network $NAME --ip "$1" "${publish[@]}" --memory $memory --memory-swap $memory \
+    --stop-signal SIGRTMIN+3 --restart no "$machine_image" >/dev/null
+  tar --create --directory "$work/$name" --owner 0 --group 0 ssh_host_ed25519_key authorized_keys |
+    docker cp - "$NAME-$name:/etc/mooring/bootstrap"
+  docker start "$NAME-$name" >/dev/null
+  within 90 on "$1" true </dev/null
+  on "$1" 'timeout 60 systemctl is-system-running --wait' </dev/null >/dev/null || fail "$name did not boot well"
+}
+
+# ---- agents
+
+readonly START='
+systemctl daemon-reload
+systemctl enable --quiet $service.service
+systemctl start $service.service
+for _ in $(seq 450); do
+  if systemctl is-active --quiet $service.service && bash -c "</dev/tcp/127.0.0.1/$port" 2>/dev/null; then exit 0; fi
+  sleep 0.1
+done
+journalctl -u $service -n 12 --no-pager -o cat >&2
+exit 1'
+
+make_consul_agent() { # ADDRESS
+  local name=${node[$1]} role=server management=$consul_management dns=- stage
+  if [ "$1" = "$edge" ]; then role=client management=- dns=$consul_dns_token; fi
+  stage=$work/$name/consul
+  mkdir -p "$stage/etc/consul.d/tls" "$stage/etc/systemd/system"
+  consul_configuration "$name" "$1" $role "$consul_gossip_key" "${consul_agent_token[$1]}" "$management" "$dns" \
+    >"$stage/etc/consul.d/consul.json"
+  cp "$work/consul-ca.pem" "$stage/etc/consul.d/tls/ca.pem"
+  cp "$work/consul-$name.pem" "$stage/etc/consul.d/tls/agent.pem"
+  cp "$work/consul-$name.key" "$stage/etc/consul.d/tls/agent.key"
+  consul_unit >"$stage/etc/systemd/system/consul.service"
+  {
+    tar -c -C "$stage" --owner root --group consul --mode 0640 \
+      etc/consul.d/consul.json etc/consul.d/tls/{ca.pem,agent.pem,agent.key}
+    tar -c -C "$stage" --owner root --group root --mode 0644 etc/systemd/system/consul.service
+  } | on "$1" "set -eu
+    id -u consul >/dev/null 2>&1 || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin consul
+    install -d -m 0750 -g consul /etc/consul.d /etc/consul.d/tls
+    install -d -m 0750 -o consul -g consul /var/lib/consul
+    tar -x -i -p --same-owner --no-overwrite-dir -C / -f -
+    service=consul port=8501 $START"
+}
+
+make_nomad_agent() { # ADDRESS
+  local name=${node[$1]} stage
+  stage=$work/$name/nomad
+  mkdir -p "$stage/etc/nomad.d/tls" "$stage/etc/systemd/system"
+  nomad_configuration "$name" "$1" "$nomad_gossip_key" "$consul_nomad_token" >"$stage/etc/nomad.d/nomad.json"
+  cp "$work/nomad-ca.pem" "$stage/etc/nomad.d/tls/ca.pem"
+  cp "$work/nomad-$name.pem" "$stage/etc/nomad.d/tls/agent.pem"
+  cp "$work/nomad-$name.key" "$stage/etc/nomad.d/tls/agent.key"
+  cp "$work/consul-ca.pem" "$stage/etc/nomad.d/tls/consul-ca.pem"
+  cp "$work/consul-nomad.pem" "$stage/etc/nomad.d/tls/consul.pem"
+  cp "$work/consul-nomad.key" "$stage/etc/nomad.d/tls/consul.key"
+  nomad_unit >"$stage/etc/systemd/system/nomad.service"
+  {
+    tar -c -C "$stage" --owner root --group root --mode 0600 \
+      etc/nomad.d/nomad.json etc/nomad.d/tls/{ca.pem,agent.pem,agent.key,consul-ca.pem,consul.pem,consul.key}
+    tar -c -C "$stage" --owner root --group root --mode 0644 etc/systemd/system/nomad.service
+  } | on "$1" "set -eu
+    install -d -m 0700 /etc/nomad.d /etc/nomad.d/tls /var/lib/nomad
+    tar -x -i -p --same-owner --no-overwrite-dir -C / -f -
+    service=nomad port=4646 $START"
+}
+
+make_load_balancer() {
+  local stage=$work/edge
+  mkdir -p "$stage/etc/mooring/haproxy" "$stage/etc/systemd/system"
+  haproxy_configuration >"$stage/etc/mooring/haproxy/haproxy.cfg"
+  haproxy_unit >"$stage/etc/systemd/system/mooring-haproxy.service"
+  tar -c -C "$stage" --owner root --group root --mode 0644 \
+    etc/mooring/haproxy/haproxy.cfg etc/systemd/system/mooring-haproxy.service |
+    on "$edge" "set -eu
+      mkdir -p -m 0755 /etc/mooring/haproxy
+      tar -x -p --same-owner --no-overwrite-dir -C / -f -
+      service=mooring-haproxy port=80 $START"
+}
+
+# ---- clusters
+
+consul_is_whole() { # a leader who knows our token, healthy voters, everybody alive
+  local health members
+  consul_api GET /v1/acl/token/self >/dev/null && health=$(consul_api GET /v1/operator/autopilot/health) || return
+  [ "$(grep -o '"Voter": *true' <<<"$health" | wc -l)" = ${#servers[@]} ] || return
+  members=$(consul_api GET /v1/agent/members) || return
+  [ "$(grep -o '"Status": *1\b' <<<"$members" | wc -l)" = ${#every[@]} ]
+}
+
+put_consul_policy() { # NAME RULES, in JSON's words
+  consul_api PUT /v1/acl/policy --data-binary @- <<<"{\"Name\": \"$1\", \"Rules\": \"$2\"}" >/dev/null
+}
+
+put_consul_token() { # NAME SECRET RIGHTS
+  consul_api PUT /v1/acl/token --data-binary @- >/dev/null <<<"{
+    \"AccessorID\": \"$(uuid)\", \"SecretID\": \"$2\", \"Description\": \"consul-$1\", $3}"
+}
+
+put_consul_dns_policy() {
+  put_consul_policy dns 'node_prefix \"\" { policy = \"read\" }\nservice_prefix \"\" { policy = \"read\" }\n'
+}
+
+put_consul_nomad_policy() {
+  put_consul_policy nomad 'agent_prefix \"\" { policy = \"read\" }\nnode_prefix \"\" { policy = \"read\" }\nservice_prefix \"\" { policy = \"write\" }\n'
+}
+
+put_consul_status_policy() {
+  put_consul_policy status 'agent_prefix \"\" { policy = \"read\" }\nnode_prefix \"\" { policy = \"read\" }\nservice_prefix \"\" { policy = \"read\" }\noperator = \"read\"\n'
+}
+
+put_consul_agent_token() { # ADDRESS
+  local identity="{\"NodeName\": \"${node[$1]}\", \"Datacenter\": \"$datacenter\"}"
+  put_consul_token "${node[$1]}-agent" "${consul_agent_token[$1]}" "\"NodeIdentities\": [$identity]"
+}
+
+put_consul_dns_token() {
+  put_consul_dns_policy
+  put_consul_token dns-token "$consul_dns_token" '"Policies": [{"Name": "dns"}]'
+}
+
+put_consul_nomad_token() {
+  put_consul_nomad_policy
+  put_consul_token nomad-token "$consul_nomad_token" '"Policies": [{"Name": "nomad"}]'
+}
+
+put_consul_status_token() {
+  put_consul_status_policy
+  put_consul_token status-token "$consul_status_token" '"Policies": [{"Name": "status"}]'
+}
+
+nomad_is_whole() { # our token rules, healthy voters, everybody ready
+  local health nodes
+  if ! nomad_api GET /v1/acl/token/self >/dev/null; then
+    nomad_api POST /v1/acl/bootstrap --data-binary @- >/dev/null <<<"{\"BootstrapSecret\": \"$nomad_management\"}" || return
+  fi
+  health=$(nomad_api GET /v1/operator/autopilot/health) || return
+  [ "$(grep -o '"Voter": *true' <<<"$health" | wc -l)" = ${#servers[@]} ] || return
+  nodes=$(nomad_api GET /v1/nodes) || return
+  [ "$(grep -o '"Status": *"ready"' <<<"$nodes" | wc -l)" = ${#servers[@]} ]
+}
+
+put_nomad_token() { # NAME RULES, in JSON's words
+  nomad_api POST "/v1/acl/policy/$1" --data-binary @- <<<"{\"Name\": \"$1\", \"Rules\": \"$2\"}" >/dev/null
+  nomad_api POST /v1/acl/token --data-binary @- <<<"{\"Name\": \"plain $1\", \"Type\": \"client\", \"Policies\": [\"$1\"]}" |
+    field SecretID | sed 's/^/X-Nomad-Token: /' >"$work/nomad-$1-token"
+}
+
+put_nomad_deploy_token() {
+  put_nomad_token deploy 'namespace \"default\" { policy = \"write\" }\nnode { policy = \"read\" }\nagent { policy = \"read\" }\n'
+}
+
+put_nomad_status_token() {
+  put_nomad_token status 'namespace \"default\" { policy = \"read\" }\nnode { policy = \"read\" }\nagent { policy = \"read\" }\noperator { policy = \"read\" }\n'
+}
+
+make_clusters() {
+  on_each make_consul_agent "${every[@]}"
+  phase 'Consul listens everywhere'
+  within 120 consul_is_whole
+  phase 'Consul is whole'
+  together "put_consul_agent_token ${servers[0]}" "put_consul_agent_token ${servers[1]}" \
+    "put_consul_agent_token ${servers[2]}" "put_consul_agent_token $edge" \
+    put_consul_dns_token put_consul_nomad_token put_consul_status_token
+  phase "Consul's policies and tokens"
+  on_each make_nomad_agent "${servers[@]}"
+  phase 'Nomad listens everywhere'
+  within 120 nomad_is_whole
+  phase 'Nomad is whole'
+  together put_nomad_deploy_token put_nomad_status_token
+  phase "Nomad's policies and tokens"
+}
+
+# ---- registry and image
+
+copy_image() { # REFERENCE
+  docker save "$1" | on "${servers[0]}" 'docker load --quiet' >/dev/null
+}
+
+make_registry() {
+  local stage=$work/registry
+  mkdir "$stage"
+  registry_configuration "$registry_http_secret" >"$stage/config.yml"
+  # bcrypt with few rounds: nobody guesses a random password, and it is checked at every request.
+  perl -e '$_ = <STDIN>; chomp; ($p, $s) = split; print "mooring:", crypt($p, "\$2b\$05\$" . substr($s, 0, 22)), "\n"' \
+    <<<"$registry_password $(openssl rand -hex 11)" >"$stage/htpasswd"
+  cp "$work/registry.pem" "$stage/tls.pem"
+  cp "$work/registry.key" "$stage/tls.key"
+  copy_image "$registry_image"
+  tar -c -C "$stage" --owner 0 --group 0 --mode 0644 config.yml htpasswd tls.pem tls.key |
+    on "${servers[0]}" "set -eu
+      docker volume create registry-data >/dev/null
+      docker create --name registry --network host --restart always --cap-drop ALL --security-opt no-new-privileges \
+        --volume registry-data:/var/lib/registry $registry_image >/dev/null
+      docker cp - registry:/etc/distribution
+      docker start registry >/dev/null"
+  phase 'the registry is started'
+}
+
+trust_registry() { # ADDRESS
+  local stage=$work/${node[$1]}/trust certificates=etc/docker/certs.d/$registry
+  mkdir -p "$stage/etc/nomad" "$stage/$certificates"
+  registry_credentials "$registry_password" >"$stage/etc/nomad/docker-auth.json"
+  cp "$work/registry-ca.pem" "$stage/$certificates/ca.crt"
+  {
+    tar -c -C "$stage" --owner root --group root --mode 0600 etc/nomad/docker-auth.json
+    tar -c -C "$stage" --owner root --group root --mode 0644 "$certificates/ca.crt"
+  } | on "$1" "set -eu
+    install -d -m 0700 /etc/nomad
+    mkdir -p -m 0755 /$certificates
+    tar -x -i -p --same-owner --no-overwrite-dir -C / -f -"
+}
+
+trust_registry_everywhere() { on_each trust_registry "${every[@]}"; }
+
+copy_base_image() {
+  copy_image "$base_image"
+  phase 'the base image is copied'
+}
+
+registry_answers() {
+  [ "$(curl --silent --noproxy '*' --max-time 5 --cacert "$work/registry-ca.pem" --output /dev/null \
+    --write-out '%{http_code}' "https://$registry/v2/")" = 401 ]
+}
+
+make_image() { # writes the pushed image's digest to a file, as it runs in the background
+  together make_registry trust_registry_everywhere copy_base_image
+  within 30 registry_answers
+  tar -c -C apps/hello . | on "${servers[0]}" "docker build --quiet --build-arg BASE=$base_image --tag $registry/hello -" \
+    >/dev/null
+  # The engine pushes with the password that it is handed, and keeps none.
+  registry_credentials "$registry_password" | on "${servers[0]}" "set -eu
+    umask 077
+    export DOCKER_CONFIG=\$(mktemp -d /run/push.XXXXXX)
+    trap 'rm -r \"\$DOCKER_CONFIG\"' EXIT
+    cat >\"\$DOCKER_CONFIG/config.json\"
+    docker push $registry/hello" | sed -n 's/.*digest: \(sha256:[0-9a-f]*\).*/\1/p' >"$work/digest"
+  [ -s "$work/digest" ] || fail 'the image was not pushed'
+  phase 'the image is built and pushed'
+}
+
+# ---- the app
+
+run_job() {
+  local nomad_token=$work/nomad-deploy-token evaluation deployment found status index=0
+  evaluation=$(
+    {
+      printf '{"EnforceIndex": true, "JobModifyIndex": 0, "Job": '
+      hello_job "$registry/hello@$(<"$work/digest")"
+      printf '}'
+    } | nomad_api POST /v1/jobs --data-binary @- | field EvalID
+  )
+  job_is_evaluated() { [ "$(nomad_api GET "/v1/evaluation/$evaluation" | field Status)" = complete ]; }
+  within 30 job_is_evaluated
+  deployment=$(nomad_api GET "/v1/evaluation/$evaluation" | field DeploymentID)
+  while :; do
+    found=$(nomad_api GET "/v1/deployment/$deployment?index=$index&wait=60s")
+    status=$(field Status <<<"$found")
+    case $status in
+      successful) return ;;
+      running | pending | initializing) index=$(grep -o '"ModifyIndex": *[0-9]*' <<<"$found" | grep -o '[0-9]*$') ;;
+      *) fail "the deployment is $status: $(field StatusDescription <<<"$found")" ;;
+    esac
+  done
+}
+
+page_answers() { curl --silent --fail --noproxy '*' --max-time 5 --output /dev/null "http://127.0.0.1:$PORT/"; }
+
+# ---- all of it, in order
+
+if $only_clean; then
+  take_away $LABEL
+  exit
+fi
+read_pins
+run=$$-$EPOCHSECONDS
+umask 077
+work=$(mktemp -d)
+export TMPDIR=$work
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+started=${EPOCHREALTIME/./}
+
+choose_secrets
+prepare_keys
+together make_network make_ssh_keys make_consul_keys make_nomad_keys make_registry_keys
+phase 'the network, keys and certificates are made'
+on_each make_host "${every[@]}"
+phase 'the hosts are up'
+together make_clusters make_image
+phase 'the clusters and the image are there'
+run_job
+phase 'the app is healthy'
+make_load_balancer
+phase 'the load balancer listens'
+within 60 page_answers
+printf 'up in %s s\n' "$(elapsed)"
+if $keep; then read -rp "http://127.0.0.1:$PORT/ answers until Enter is pressed "; fi
