@@ -198,9 +198,12 @@ def stop() -> bool:
             wait_for(lambda: _start_time(pid) != since or None, "the end of the Docker engine", within=STOPS_WITHIN)
         except TimedOut as late:
             raise CannotPrepare(f"{late}; process {pid} is still there, its log is {_log()}") from late
-        # The engine leaves its bridge behind; with nobody to answer for it, it is only an address range taken.
-        if answer(["ip", "link", "show", "docker0"]) is not None and not Engine(DEFAULT_HOST).answers():
-            run(["ip", "link", "delete", "docker0"], what="docker: its bridge could not be removed")
+        # The engine leaves its bridge and its run-time files; with nobody to answer for them, they only take up an
+        # address range and a name. Its store stays: the next one starts from it.
+        if not Engine(DEFAULT_HOST).answers():
+            if answer(["ip", "link", "show", "docker0"]) is not None:
+                run(["ip", "link", "delete", "docker0"], what="docker: its bridge could not be removed")
+            shutil.rmtree("/run/docker", ignore_errors=True)
     _record().unlink()
     _log().unlink(missing_ok=True)
     return ours
