@@ -20,10 +20,12 @@ heard for 3 s more, with 2 s to spare."""
 class Service:
     """What a load balancer needs to know of an app."""
 
-    name: pulumi.Output[str]
-    """In Consul; known once the app is healthy."""
+    name: str
+    """In Consul."""
 
     health: str
+    running: pulumi.Output[int]
+    """The job's version; known once the app is healthy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +81,7 @@ class App(pulumi.ComponentResource):
             job=self.job,
             opts=pulumi.ResourceOptions(parent=self, deleted_with=goes_with),
         )
-        self.service = Service(name=running.version.apply(lambda _: name), health=health)
+        self.service = Service(name=name, health=health, running=running.version)
         self.register_outputs({})
 
 

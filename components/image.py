@@ -1,7 +1,6 @@
 """An app's image: built when its folder changes and only then, pushed, and handed on by digest."""
 
 import platform
-from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
@@ -15,7 +14,10 @@ LOCAL = "local:"
 
 
 class Image(pulumi.ComponentResource):
-    """`reference` is the pushed image by its digest, so a job that uses it never changes behind anybody's back."""
+    """`reference` is the pushed image by its digest, so a job that uses it never changes behind anybody's back.
+
+    `context` is relative to the program's folder: an absolute path would be a change in every other clone.
+    """
 
     reference: pulumi.Output[str]
 
@@ -23,7 +25,7 @@ class Image(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        context: Path,
+        context: str,
         base: str,
         registry: RegistryAccess,
         opts: pulumi.ResourceOptions | None = None,
@@ -44,7 +46,7 @@ class Image(pulumi.ComponentResource):
             name,
             image_name=registry.address.apply(lambda address: f"{address}/{name}"),
             build=docker.DockerBuildArgs(
-                context=str(context),
+                context=context,
                 args={"BASE": base_reference},
                 platform=f"linux/{pins.architecture(platform.machine())}",
                 builder_version=docker.BuilderVersion.BUILDER_V1,

@@ -21,9 +21,19 @@ class Service(Protocol):
     """An app, as far as a balancer cares."""
 
     @property
-    def name(self) -> pulumi.Output[str]: ...
+    def name(self) -> str:
+        """In Consul."""
+        ...
+
     @property
-    def health(self) -> str: ...
+    def health(self) -> str:
+        """The path that answers 200 while an instance may be sent requests."""
+        ...
+
+    @property
+    def running(self) -> pulumi.Output[int]:
+        """Known once the app is healthy."""
+        ...
 
 
 class LoadBalancer(pulumi.ComponentResource):
@@ -43,12 +53,7 @@ class LoadBalancer(pulumi.ComponentResource):
         super().__init__("platform:load_balancer:LoadBalancer", name, None, opts)
         if problems := list(route_problems(routes)):
             raise ValueError(f"LoadBalancer {name}: {'; '.join(problems)}")
-        services = pulumi.Output.all(*(service.name for service in routes.values()))
-        rendered = services.apply(
-            lambda names: configuration(
-                {path: (app, service.health) for (path, service), app in zip(routes.items(), names, strict=True)}
-            )
-        )
+        rendered = configuration({path: (service.name, service.health) for path, service in routes.items()})
         agents = [
             Agent(
                 f"{name}-{host.name}",
@@ -66,7 +71,10 @@ class LoadBalancer(pulumi.ComponentResource):
         address = hosts[0].published if hosts[0].published is not None else hosts[0].address
         page = Page(
             f"{name}-page",
-            url=address.apply(lambda place: f"http://{place}{next(iter(routes))}"),
+            # The balancer comes up beside the apps; its page is asked for when they are there.
+            url=pulumi.Output.all(address, *(service.running for service in routes.values())).apply(
+                lambda known: f"http://{known[0]}{next(iter(routes))}"
+            ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=agents),
         )
         self.url = page.url

@@ -5,16 +5,15 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_docker as docker
 
+from components.hosts import HostNetwork
+
 
 class Network(pulumi.ComponentResource):
     """A bridge of this machine's engine, for local nodes; its range is the stack's own."""
 
-    name: pulumi.Output[str]
-
     def __init__(self, name: str, *, cidr: IPv4Network, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:network:Network", name, None, opts)
-        self.cidr = cidr
-        self.bridge = docker.Network(
+        bridge = docker.Network(
             name,
             name=f"{pulumi.get_project()}-{pulumi.get_stack()}",
             driver="bridge",
@@ -22,8 +21,8 @@ class Network(pulumi.ComponentResource):
             labels=[docker.NetworkLabelArgs(label="org.mooring.stack", value=_stack())],
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.name = self.bridge.name
-        self.register_outputs({"name": self.name})
+        self.access = HostNetwork(cidr=cidr, name=bridge.name, resource=bridge)
+        self.register_outputs({"name": bridge.name})
 
 
 def _stack() -> str:

@@ -13,13 +13,13 @@ from components.nomad import NomadCluster
 from components.overview import overview
 from components.registry import Registry
 from infra.preflight import preflight
-from infra.settings import ROOT, Settings
+from infra.settings import Settings
 
 settings = Settings.from_stack()
 preflight(settings)
 
 network = Network("platform", cidr=settings.network)
-hosts = Hosts("hosts", groups=settings.groups, network=network, port=settings.port)
+hosts = Hosts("hosts", groups=settings.groups, network=network.access, port=settings.port)
 authority = Authority("authority")
 
 consul = ConsulCluster(
@@ -49,7 +49,7 @@ registry = Registry(
     external=settings.external_registry,
 )
 
-hello = Image("hello", context=ROOT / "apps/hello", base=settings.base_image, registry=registry.access)
+hello = Image("hello", context="../apps/hello", base=settings.base_image, registry=registry.access)
 web = App(
     "hello",
     image=hello.reference,

@@ -14,6 +14,7 @@ import pulumi
 import requests
 
 from infra.settings import Settings, report
+from mooring.clients.answers import rows
 from mooring.toolchain import images
 
 NODE_MEMORY = 640
@@ -92,7 +93,7 @@ class Machine:
     def look(cls, wanted: Wanted) -> Self:
         """Ask the engine and the kernel; nothing is changed."""
         try:
-            api = docker.from_env(timeout=15)
+            api: Any = docker.from_env(timeout=15)
             info: dict[str, Any] = api.info()
         except docker.errors.DockerException as error:
             return cls.without_engine(str(error))
@@ -175,10 +176,10 @@ def _free(network: IPv4Network, machine: Machine) -> str:
     return str(next((n for n in ours if not any(n.overlaps(other) for other in taken)), "198.18.0.0/24"))
 
 
-def _engine_networks(api: docker.DockerClient) -> dict[str, IPv4Network]:
+def _engine_networks(api: Any) -> dict[str, IPv4Network]:
     found: dict[str, IPv4Network] = {}
     for network in api.networks.list():
-        for pool in network.attrs["IPAM"]["Config"] or []:
+        for pool in rows(network.attrs["IPAM"]["Config"]):
             subnet = ip_network(pool["Subnet"], strict=False)
             if isinstance(subnet, IPv4Network):
                 found[str(network.name)] = subnet
@@ -197,7 +198,7 @@ def _routes(table: str) -> dict[str, IPv4Network]:
     return found
 
 
-def _has_image(api: docker.DockerClient, name: str) -> bool:
+def _has_image(api: Any, name: str) -> bool:
     try:
         api.images.get(name)
     except docker.errors.ImageNotFound:
@@ -205,7 +206,7 @@ def _has_image(api: docker.DockerClient, name: str) -> bool:
     return True
 
 
-def _unknown(api: docker.DockerClient, name: str) -> str | None:
+def _unknown(api: Any, name: str) -> str | None:
     if _has_image(api, name):
         return None
     try:

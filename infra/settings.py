@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
@@ -16,7 +15,6 @@ from components.registry import ExternalRegistry
 from mooring.toolchain import pins
 
 ODD = (1, 3, 5)
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class _Values(BaseModel):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
@@ -30,6 +31,16 @@ class Group:
     count: int
     roles: frozenset[Role]
     memory_mib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostNetwork:
+    """The network that a stack's hosts share."""
+
+    cidr: IPv4Network
+    name: pulumi.Output[str]
+    resource: pulumi.Resource
+    """It is deleted last, when every host is gone and with them whatever was on them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,11 +3,10 @@
 from typing import Any
 
 import pulumi
-from mooring.kinds.ssh import Identity, KeyPair
 
-from components.hosts.host import Group, Host, Role
+from components.hosts.host import Group, Host, HostNetwork, Role
 from components.hosts.local import LocalHost, LocalHostArgs, addresses, published
-from components.network import Network
+from mooring.kinds.ssh import Identity, KeyPair
 from mooring.toolchain import images, places
 
 SERVED = ("local",)
@@ -22,7 +21,7 @@ class Hosts(pulumi.ComponentResource):
         name: str,
         *,
         groups: list[Group],
-        network: Network,
+        network: HostNetwork,
         port: int,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -43,14 +42,14 @@ class Hosts(pulumi.ComponentResource):
                     authorized_key=key.public_key,
                     private_key=key.private_key,
                     publish=port if (group.name, index) == (published(groups), 1) else None,
-                    goes_with=network.bridge,
+                    goes_with=network.resource,
                 ),
                 opts=_child(self),
             ).host
             for group in groups
             for index, address in enumerate(placed[group.name], start=1)
         ]
-        self.goes_with: pulumi.Resource = network.bridge
+        self.goes_with: pulumi.Resource = network.resource
         self.identity = Identity(
             f"{name}-identity",
             directory=str(places.state() / "ssh" / f"{pulumi.get_project()}-{pulumi.get_stack()}"),

@@ -5,10 +5,11 @@ from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_docker as docker
-from mooring.kinds.ssh import KeyPair
 
 from components.hosts.host import Group, Host, Role
 from mooring.kinds import host as kind
+from mooring.kinds.control_group import ControlGroup
+from mooring.kinds.ssh import KeyPair
 
 BLOCK = 50
 """Addresses kept for each group: a group that grows must not move the hosts of the next one."""
@@ -91,6 +92,8 @@ class LocalHost(pulumi.ComponentResource):
             labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in labels.items()],
             opts=child,
         )
+        # Named as components/nomad.py names Nomad's own; gone only after the node.
+        control_group = ControlGroup(f"{name}-control-group", name=f"nomad-{name}", opts=child)
         container = docker.Container(
             name,
             name=container_name,
@@ -127,6 +130,7 @@ class LocalHost(pulumi.ComponentResource):
                 # A host keeps the image it was born from, as machines do; what runs on it changes by its own kinds,
                 # one host at a time. A new image would replace every server at once.
                 ignore_changes=["image"],
+                depends_on=[control_group],
             ),
         )
         address = container.name.apply(lambda _: args.address)
