@@ -67,16 +67,15 @@ class Engine:
         """Whether an engine is up and lets this user in."""
         try:
             with self._request("GET", "/_ping", timeout=3) as response:
-                return response.status == HTTPStatus.OK
+                return response.status == HTTPStatus.OK and response.read() == b"OK"
         except OSError:
             return False
 
     def has_image(self, reference: str) -> bool:
         with self._request("GET", f"/images/{quote(reference, safe='/:')}/json") as response:
-            if response.status == HTTPStatus.NOT_FOUND:
-                return False
-            _checked(response)
-            return True
+            found = response.status != HTTPStatus.NOT_FOUND
+            (_checked(response) if found else response).read()
+            return found
 
     def import_image(self, root: IO[bytes], reference: str, changes: Sequence[str]) -> None:
         """Make an image of one layer from a root file system, as `docker import` does."""
