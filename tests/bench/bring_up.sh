@@ -121,11 +121,11 @@ clean_up() { # whatever happened
   exit $status
 }
 
-below() { # PROCESS: every process that it started, and those that they started
+below() { # PROCESS: every process that it started, each before those that it started in turn
   local each
   for each in $(pgrep -P "$1"); do
-    below "$each"
     echo "$each"
+    below "$each"
   done
 }
 
@@ -347,6 +347,7 @@ make_load_balancer() {
       mkdir -p -m 0755 /etc/mooring/haproxy
       tar -x -p --same-owner --no-overwrite-dir -C / -f -
       service=mooring-haproxy port=80 $START"
+  phase 'the load balancer listens'
 }
 
 # ---- clusters
@@ -425,7 +426,7 @@ put_nomad_status_token() {
   put_nomad_token status 'namespace \"default\" { policy = \"read\" }\nnode { policy = \"read\" }\nagent { policy = \"read\" }\noperator { policy = \"read\" }\n'
 }
 
-make_clusters() {
+make_consul() {
   on_each make_consul_agent "${every[@]}"
   phase 'Consul listens everywhere'
   within 120 consul_is_whole
@@ -433,13 +434,21 @@ make_clusters() {
   together "put_consul_agent_token ${servers[0]}" "put_consul_agent_token ${servers[1]}" \
     "put_consul_agent_token ${servers[2]}" "put_consul_agent_token $edge" \
     put_consul_dns_token put_consul_nomad_token put_consul_status_token
-  phase "Consul's policies and tokens"
+  phase "Consul's policies and tokens are there"
+}
+
+make_nomad() {
   on_each make_nomad_agent "${servers[@]}"
   phase 'Nomad listens everywhere'
   within 120 nomad_is_whole
   phase 'Nomad is whole'
   together put_nomad_deploy_token put_nomad_status_token
-  phase "Nomad's policies and tokens"
+  phase "Nomad's policies and tokens are there"
+}
+
+make_clusters() {
+  make_consul
+  together make_nomad make_load_balancer
 }
 
 # ---- registry and image
@@ -560,11 +569,8 @@ phase 'the network, keys and certificates are made'
 on_each make_host "${every[@]}"
 phase 'the hosts are up'
 together make_clusters make_image
-phase 'the clusters and the image are there'
 run_job
 phase 'the app is healthy'
-make_load_balancer
-phase 'the load balancer listens'
 within 60 page_answers
 printf 'up in %s s\n' "$(elapsed)"
 if $keep; then read -rp "http://127.0.0.1:$PORT/ answers until Enter is pressed "; fi
