@@ -94,6 +94,10 @@ def test_confined_system_paths_are_left_to_the_engine() -> None:
     assert "MaskedPaths" not in host
 
 
+def test_no_limit_on_swap_stays_no_limit() -> None:
+    assert container_body(node(memorySwap=-1))["HostConfig"]["MemorySwap"] == -1
+
+
 def test_what_nobody_said_is_left_to_the_engine() -> None:
     body = container_body({"name": "a", "image": "b"})
 

@@ -14,9 +14,10 @@ from mooring.toolchain.standins.docker_plugin import servicer as module
 from mooring.toolchain.standins.docker_plugin.kind import Kind
 from mooring.toolchain.standins.docker_plugin.reach import Address, Unreachable
 from mooring.toolchain.standins.docker_plugin.remote_image import repo_digest
-from mooring.toolchain.standins.docker_plugin.servicer import KINDS, Servicer, address, config_problems, named, problems
+from mooring.toolchain.standins.docker_plugin.servicer import KINDS, Servicer, address, config_problems, named
 
 CONTAINER = "docker:index/container:Container"
+IMAGE = "docker:index/image:Image"
 VOLUME = "docker:index/volume:Volume"
 SECRET = "hunter2-hunter2"  # noqa: S105 - a test's own
 
@@ -193,10 +194,32 @@ def test_an_unknown_type_is_refused_by_name(plugin: Servicer) -> None:
         check(plugin, "docker:index/service:Service", name="x")
 
 
-def test_what_is_not_known_yet_is_not_judged_yet() -> None:
-    inputs = {"name": "a", "image": UNKNOWN, "uploads": [{"file": "/x", "contentBase64": UNKNOWN}]}
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        (CONTAINER, {"image": UNKNOWN, "uploads": [{"file": "/x", "content": "a", "permissions": UNKNOWN}]}),
+        (CONTAINER, {"uploads": UNKNOWN, "volumes": [UNKNOWN], "capabilities": {"adds": [UNKNOWN]}}),
+        (CONTAINER, {"healthcheck": {"interval": UNKNOWN}}),
+        (IMAGE, {"build": UNKNOWN}),
+        (IMAGE, {"build": {"context": UNKNOWN, "builderVersion": "BuilderV1", "platform": UNKNOWN}}),
+        (IMAGE, {"build": {"context": ".", "dockerfile": UNKNOWN, "builderVersion": UNKNOWN, "platform": "p"}}),
+    ],
+)
+def test_what_is_not_known_yet_is_not_judged_yet(plugin: Servicer, token: str, inputs: dict[str, Any]) -> None:
+    answer = check(plugin, token, **inputs)
 
-    assert problems(KINDS[CONTAINER], inputs) == []
+    assert list(answer.failures) == []
+    assert inputs.items() <= marked(answer.inputs).items()
+
+
+def test_an_unset_property_asks_for_nothing(plugin: Servicer) -> None:
+    assert not check(plugin, CONTAINER, image="i", gpus=None).failures
+
+
+def test_a_build_argument_that_is_not_known_yet_leaves_the_rest_to_be_judged(plugin: Servicer) -> None:
+    answer = check(plugin, IMAGE, build={"args": {"BASE": UNKNOWN}, "context": "nosuch"})
+
+    assert len(answer.failures) == 3
 
 
 def test_a_name_is_made_once_and_kept(plugin: Servicer) -> None:
@@ -387,6 +410,13 @@ def test_a_volume_made_again_by_somebody_else_is_drift(plugin: Servicer, docker:
     seen = marked(read(plugin, VOLUME, made.id, **inputs).inputs)
 
     assert list(diff(plugin, VOLUME, seen, inputs).replaces) == ["labels"]
+
+
+def test_a_volume_without_options_reads_back_as_it_was_written(plugin: Servicer) -> None:
+    inputs = {"name": "v", "driver": "local", "driverOpts": {}, "labels": []}
+    made = create(plugin, VOLUME, **inputs)
+
+    assert marked(read(plugin, VOLUME, made.id, **inputs).inputs) == inputs
 
 
 def test_an_import_is_refused_by_name(plugin: Servicer) -> None:

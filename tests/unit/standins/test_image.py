@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mooring.plugin.wire import UNKNOWN
-from mooring.toolchain.standins.docker_plugin.build_context import BuildContext, NoSuchContext
+from mooring.toolchain.standins.docker_plugin.build_context import BuildContext, NoSuchContext, patterns
 from mooring.toolchain.standins.docker_plugin.image import (
     BuildLog,
     Image,
@@ -148,6 +148,10 @@ def test_a_dockerfile_named_from_inside_the_context_gets_the_right_name(
         BuildContext.of({"context": "app", "dockerfile": "Dockerfile"})
 
 
+def test_comments_and_blanks_are_no_patterns() -> None:
+    assert patterns(["# all of it: *", "", "  *.log "]) == ["*.log"]
+
+
 def test_a_missing_folder_is_named() -> None:
     with pytest.raises(NoSuchContext, match="'nosuch' is not a folder"):
         BuildContext.of({"context": "nosuch"})
@@ -178,6 +182,7 @@ def test_new_credentials_build_nothing(app: Path) -> None:
 
     assert Image().changed(old, written(app, registry={"server": "r", "username": "c", "password": "d"})) == set()
     assert Image().changed(old, written(app, registry={"server": "s"})) == {"registry"}
+    assert Image().changed(written(app, registry={"password": "b"}), written(app)) == set()
 
 
 @pytest.mark.parametrize(

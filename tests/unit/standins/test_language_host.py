@@ -74,5 +74,6 @@ def test_a_traceback_begins_with_the_programs_own_frame(tmp_path: Path) -> None:
 
 def test_a_traceback_without_a_frame_of_the_programs_is_shown_whole(tmp_path: Path) -> None:
     whole = trace_of(tmp_path)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
 
-    assert users_own(whole, Path("/elsewhere")) is whole
+    assert users_own(whole, elsewhere) is whole

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from mooring.plugin.wire import UNKNOWN, has_unknown
 from mooring.toolchain.standins.docker_plugin.kind import Props, block, items, labels, said, texts, unsaid
 
 _MEBIBYTE: Final = 1024 * 1024
@@ -221,9 +222,10 @@ def problems(props: Props) -> Iterator[str]:
         # The engine records CAP_NET_ADMIN, and the official plugin would replace the container on every run.
         yield f"capabilities must be written as the engine keeps them, such as 'CAP_{short[0].upper()}': {short}"
     for upload in items(props, "uploads"):
-        yield from _upload_problems(upload)
+        if not has_unknown(upload):
+            yield from _upload_problems(upload)
     for name, value in block(props, "healthcheck").items():
-        if name in ("interval", "timeout", "startPeriod"):
+        if name in ("interval", "timeout", "startPeriod") and value != UNKNOWN:
             try:
                 nanoseconds(str(value))
             except ValueError as error:

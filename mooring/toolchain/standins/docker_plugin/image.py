@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 from docker.utils import parse_repository_tag
 from typing_extensions import override
 
-from mooring.plugin.wire import Marked, bare, has_unknown, is_mapping
+from mooring.plugin.wire import UNKNOWN, Marked, bare, has_unknown, is_mapping
 from mooring.toolchain.standins.docker_plugin.build_context import BuildContext, NoSuchContext
 from mooring.toolchain.standins.docker_plugin.kind import Failed, Kind, Made, Props, Seen, Work, block, texts
 from mooring.toolchain.standins.docker_plugin.known import Shape, leaves
@@ -138,14 +138,13 @@ class Image(Kind):
     @override
     def completed(self, inputs: dict[str, Marked], plain_inputs: Props) -> dict[str, Marked]:
         """The inputs with the digest of the context, so that a change of it is a change of the image."""
-        written = bare(inputs.get("build") or {})
-        build = block(plain_inputs, "build")
-        if not is_mapping(written) or has_unknown([build.get("context"), build.get("dockerfile")]):
+        written, build = bare(inputs.get("build") or {}), block(plain_inputs, "build")
+        if not is_mapping(written):
             return inputs
         try:
             context = BuildContext.of(build)
         except NoSuchContext:
-            return inputs  # `problems` says so
+            return inputs  # it exists only later, or `problems` says so
         found = {
             "context": str(build.get("context") or "."),
             "dockerfile": str(build.get("dockerfile") or context.dockerfile),
@@ -155,17 +154,20 @@ class Image(Kind):
 
     @override
     def problems(self, inputs: Props) -> Iterable[str]:
+        if inputs.get("build") == UNKNOWN:
+            return
         build = block(inputs, "build")
-        if build.get("builderVersion") != "BuilderV1":
+        if build.get("builderVersion") not in ("BuilderV1", UNKNOWN):
             yield "docker stand-in: build.builderVersion must be 'BuilderV1'; BuildKit needs the official plugin"
         if not build.get("platform"):
             yield "docker stand-in: build.platform must be said, such as 'linux/amd64'"
         if inputs.get("buildOnPreview"):
             yield "docker stand-in: Image property 'buildOnPreview' is not implemented; use the official plugin"
-        try:
-            BuildContext.of(build)
-        except NoSuchContext as error:
-            yield str(error)
+        if not has_unknown([build.get("context"), build.get("dockerfile")]):
+            try:
+                BuildContext.of(build)
+            except NoSuchContext as error:
+                yield str(error)
 
     @override
     def meaning(self, inputs: Props) -> Props:

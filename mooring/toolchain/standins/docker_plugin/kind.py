@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from mooring.plugin.wire import Marked, is_list, is_mapping
+from mooring.plugin.wire import UNKNOWN, Marked, is_list, is_mapping
 from mooring.toolchain.standins.docker_plugin.api import DockerApi
 from mooring.toolchain.standins.docker_plugin.known import Shape
 
@@ -92,16 +92,17 @@ class Kind(ABC):
         return {**{name: self.defaults[name] for name in sorted(self.drifting)}, **inputs}
 
     def problems(self, inputs: Props) -> Iterable[str]:
-        """Everything wrong with known properties that the engine would not say, or only once half is made."""
+        """Everything wrong with known properties that the engine would not say, or only once half is made.
+
+        In a preview a value anywhere inside may be the sentinel of what exists only later: that is no problem.
+        """
         del inputs
         return ()
 
     def meaning(self, inputs: Props) -> Props:
         """`inputs` without what makes no difference: two with equal meaning need no change."""
         said = {
-            name: _sorted(value) if name in self.unordered else value
-            for name, value in _without_notes(inputs).items()
-            if value is not None
+            name: _sorted(value) if name in self.unordered else value for name, value in _without_notes(inputs).items()
         }
         return {name: value for name, value in said.items() if self.defaults.get(name, _NO_DEFAULT) != value}
 
@@ -147,18 +148,21 @@ def labels(props: Mapping[str, Any]) -> dict[str, str]:
 
 
 def items(props: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The blocks under `name`, none when nobody said it."""
-    return props.get(name) or []
+    """The blocks under `name`; none when nobody said it, and none that exist only later."""
+    value = props.get(name)
+    return [item for item in value if is_mapping(item)] if is_list(value) else []
 
 
 def block(props: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The one block under `name`, empty when nobody said it."""
-    return props.get(name) or {}
+    """The one block under `name`; empty when nobody said it, or when it exists only later."""
+    value = props.get(name)
+    return value if is_mapping(value) else {}
 
 
 def texts(props: Mapping[str, Any], name: str) -> list[str]:
-    """The texts under `name`, none when nobody said it."""
-    return props.get(name) or []
+    """The texts under `name`; none when nobody said it, and none that exist only later."""
+    value = props.get(name)
+    return [text for text in value if text != UNKNOWN] if is_list(value) else []
 
 
 def said(**values: Any) -> dict[str, Any]:

@@ -75,10 +75,10 @@ def named(
 
 def problems(kind: Kind, inputs: Mapping[str, Marked]) -> list[str]:
     """Everything wrong with `inputs`, at once; what is not known yet is not judged yet."""
-    known = {name: plain(value) for name, value in inputs.items() if not has_unknown(value)}
+    said = plain(inputs)
     # Saying what the official plugin fills in asks for nothing, so it is no reason to refuse.
-    asked = {name: value for name, value in plain(inputs).items() if kind.defaults.get(name, _UNSAID) != value}
-    return [*(refusal(kind.word, name) for name in unknown(asked, kind.shape)), *kind.problems(known)]
+    asked = {name: value for name, value in said.items() if kind.defaults.get(name, _UNSAID) != value}
+    return [*(refusal(kind.word, name) for name in unknown(asked, kind.shape)), *kind.problems(said)]
 
 
 _UNSAID: Final = object()
