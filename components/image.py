@@ -38,6 +38,7 @@ class Image(pulumi.ComponentResource):
                 f"{name}-base",
                 connection=registry.builder_host.connection,
                 reference=images.reference(base.removeprefix(LOCAL)),
+                archive=str(images.archive(base.removeprefix(LOCAL))),
                 opts=pulumi.ResourceOptions(parent=self, deleted_with=registry.builder_host.goes_with),
             )
             needed.append(local)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pulumi
 import pulumi_docker as docker
-from mooring.kinds.random import Password
-from mooring.kinds.ssh import Identity
 
 from components.access import RegistryAccess
 from components.hosts import Host
 from mooring.kinds import pki
 from mooring.kinds.host_files import Files
 from mooring.kinds.host_image import Image as HostImage
+from mooring.kinds.random import Password
+from mooring.kinds.ssh import Identity
 from mooring.toolchain import images
 
 PORT = 5000
@@ -109,9 +109,20 @@ class Registry(pulumi.ComponentResource):
         )
         http_secret = Password(f"{name}-http-secret", length=32, opts=pulumi.ResourceOptions(parent=self))
         image = HostImage(
-            f"{name}-image", connection=host.connection, reference=images.reference("registry"), opts=there
+            f"{name}-image",
+            connection=host.connection,
+            reference=images.reference("registry"),
+            archive=str(images.archive("registry")),
+            opts=there,
         )
-        volume = docker.Volume(f"{name}-data", name="registry-data", opts=on_engine)
+        # Labelled, so that what a killed run has left half made can be told from what somebody else put there.
+        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        volume = docker.Volume(
+            f"{name}-data",
+            name="registry-data",
+            labels=[docker.VolumeLabelArgs(label="org.mooring.stack", value=stack)],
+            opts=on_engine,
+        )
         return docker.Container(
             name,
             name="registry",
@@ -128,6 +139,7 @@ class Registry(pulumi.ComponentResource):
                 _upload("tls.pem", certificate.certificate_pem),
                 _upload("tls.key", certificate.private_key_pem),
             ],
+            labels=[docker.ContainerLabelArgs(label="org.mooring.stack", value=stack)],
             opts=on_engine,
         )
 

@@ -8,10 +8,14 @@ from pathlib import Path
 from mooring.cli import pulumi
 from mooring.cli.recover import recover
 from mooring.toolchain import places
-from mooring.toolchain.environment import backend_url, local_stacks, passphrase_file
+from mooring.toolchain.environment import PASSPHRASE, PASSPHRASE_FILE, backend_url, local_stacks, passphrase_file
 from mooring.toolchain.places import CHECKOUT
 
 Say = Callable[[str], None]
+
+
+class DoesNotOpen(Exception):
+    """The passphrase at hand is not the one that closed the stack's secrets: find that one, nothing was touched."""
 
 
 def up(stack: str, options: Sequence[str], say: Say) -> int:
@@ -47,11 +51,25 @@ def down(stack: str, options: Sequence[str], say: Say) -> int:
 
 
 def select(stack: str, *, create: bool) -> int:
-    """Make `stack` the current one, so that plain `pulumi` commands mean it too."""
+    """Make `stack` the current one, so that plain `pulumi` commands mean it too; raises `DoesNotOpen`."""
     asked = pulumi.ask(["stack", "select", stack, *(["--create"] if create else [])])
-    if asked.returncode != 0 and create:
-        print(asked.stderr.strip())  # noqa: T201 -- Pulumi's own words are the message
-    return asked.returncode
+    if asked.returncode != 0:
+        if create:
+            print(asked.stderr.strip())  # noqa: T201 -- Pulumi's own words are the message
+        return asked.returncode
+    # With the wrong passphrase Pulumi's other commands would first write a salt of their own into the stack file.
+    opened = pulumi.ask(["stack", "output", "--stack", stack, "--show-secrets", "--json"])
+    if opened.returncode != 0:
+        raise DoesNotOpen(
+            f"{passphrase_setting()} does not open the secrets of stack {stack!r}: {opened.stderr.strip()}"
+        )
+    return 0
+
+
+def passphrase_setting() -> str:
+    """The setting that says the passphrase, with its value where that is no secret."""
+    found = pulumi.whole_environment()
+    return PASSPHRASE if PASSPHRASE in found else f"{PASSPHRASE_FILE}={found.get(PASSPHRASE_FILE, '')}"
 
 
 def forget(stack: str) -> None:

@@ -1,0 +1,5 @@
+"""`python -m mooring.cli` is `mooring`."""
+
+from mooring.cli.main import main
+
+main()

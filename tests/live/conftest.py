@@ -1,0 +1,63 @@
+"""The one stack that the live tests share: its first bring-up is killed five times, and it goes whatever happens."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from live.stack import Stack
+
+from mooring.toolchain import binaries, images
+from mooring.toolchain.engine import Engine
+from mooring.toolchain.errors import CannotPrepare
+
+KILLED_AT = (
+    "docker:index:Container test-server-",
+    "mooring:host:Agent consul-test-server-",
+    "docker:index:Container registry creat",
+    "mooring:nomad:Cluster nomad creat",
+    "mooring:nomad:Job hello creat",
+)
+"""Where the first bring-up is killed: nodes half made, agents half started, the registry half there, no ACLs yet, and
+in the middle of a deployment."""
+
+
+def unprepared() -> str | None:
+    try:
+        for tool in ("pulumi", "consul", "nomad", "registry"):
+            binaries.locate(tool)
+    except CannotPrepare as problem:
+        return str(problem)
+    engine = Engine.chosen()
+    if not engine.answers():
+        return "no Docker engine answers"
+    missing = [name for name in ("machine", "nodejs", "registry") if not engine.has_image(images.reference(name))]
+    return f"the engine lacks the images {', '.join(missing)}" if missing else None
+
+
+@pytest.fixture(scope="session")
+def prepared() -> None:
+    """Without what `make prepare` brings there is nothing to test; where tests must run, that is a failure."""
+    if (reason := unprepared()) is not None:
+        if os.environ.get("REQUIRE_LIVE") == "1":
+            pytest.fail(f"{reason}; `make prepare` brings it")
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def stack(prepared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The `test` stack, up; every kill on the way is one that the next `up` has to put right by itself."""
+    del prepared
+    made = Stack("test", Path(tmp_path_factory.mktemp("state")))
+    assert made.prepare().returncode == 0
+    try:
+        killed = [marker for marker in KILLED_AT if made.up_killed_at(marker)]
+        up = made.mooring("up", within=600)
+        print(up.stdout[-3000:], up.stderr[-2000:])
+        assert up.returncode == 0
+        assert killed == list(KILLED_AT)
+        yield made
+    finally:
+        down = made.mooring("down", within=300)
+        print(down.stdout[-3000:], down.stderr[-2000:])
+        assert down.returncode == 0
