@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,9 +26,10 @@ from mooring.plugin.progress import Progress
 from mooring.plugin.wire import UNKNOWN, Marked, Path, marked, open_texts, plain, rewrap, secret, struct, with_secrets
 from mooring.waiting import Cancelled
 
-UNHEALTHY: Final = "__unhealthy"
-"""An output that Pulumi does not show: why a resource is unhealthy. A read that could not tell must say it again, or
-the engine would take the resource for healthy and the next `up` would not retry it."""
+UNFINISHED: Final = "__unfinished"
+"""An output that Pulumi does not show: why a create or an update did not end well. Only an update that does takes it
+away. A read must repeat it, even of a thing that has healed, as its outputs may be incomplete: the engine would forget
+the failure with the first read that does not mention it, and never call the update."""
 
 PLUGIN_SETTINGS: Final = frozenset({"version", "pluginDownloadURL"})
 """What Pulumi itself puts into a provider's configuration; ours has nothing more."""
@@ -46,8 +47,8 @@ class Request(Protocol):
 class InitFailed(Exception):
     """The resource exists and does not work: the engine records it, with the reasons, and tries again."""
 
-    def __init__(self, reasons: list[str], detail: pb.ErrorResourceInitFailed) -> None:
-        super().__init__("; ".join(reasons))
+    def __init__(self, detail: pb.ErrorResourceInitFailed) -> None:
+        super().__init__("; ".join(detail.reasons))
         packed = any_pb2.Any()
         packed.Pack(detail)
         self.status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(self), details=[packed])
@@ -64,7 +65,7 @@ class Call:
     def outputs(self, recorded: dict[str, Marked]) -> dict[str, Marked]:
         """What the handler added, out of what the state says."""
         inputs = {field.alias or name for name, field in self.handler.spec.model_fields.items()}
-        return {key: value for key, value in recorded.items() if key not in inputs and key != UNHEALTHY}
+        return {key: value for key, value in recorded.items() if key not in inputs and key != UNFINISHED}
 
     def recorded(self, inputs: dict[str, Marked], outputs: Props, before: Marked = None) -> dict[str, Marked]:
         """What the state will say: the inputs, and what the handler added.
@@ -77,15 +78,19 @@ class Call:
     def _tells(self, value: Marked) -> bool:
         return any(self.mask(text) != text for text in open_texts(value))
 
-    def init_failed(self, inputs: dict[str, Marked], failure: NotHealthy, before: Marked = None) -> InitFailed:
+    def unfinished(self, inputs: dict[str, Marked], failure: NotHealthy, before: Marked = None) -> InitFailed:
+        """A create or an update that did not end well."""
         reasons = [self.mask(reason) for reason in failure.reasons]
-        recorded = {**self.recorded(inputs, failure.outputs, before), UNHEALTHY: reasons}
-        return InitFailed(
-            reasons,
-            pb.ErrorResourceInitFailed(
-                id=failure.id, properties=struct(recorded), inputs=struct(inputs), reasons=reasons
-            ),
-        )
+        properties = {**self.recorded(inputs, failure.outputs, before), UNFINISHED: reasons}
+        return init_failed(failure.id, inputs, properties, reasons)
+
+
+def init_failed(
+    id_: str, inputs: dict[str, Marked], properties: dict[str, Marked], reasons: Sequence[str]
+) -> InitFailed:
+    return InitFailed(
+        pb.ErrorResourceInitFailed(id=id_, properties=struct(properties), inputs=struct(inputs), reasons=reasons)
+    )
 
 
 def changes(handler: Handler[Any], old: Marked, new: Marked) -> dict[Path, Change]:
@@ -159,7 +164,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             try:
                 made = call.handler.create(understood(call.handler, inputs), call.work)
             except NotHealthy as failure:
-                raise call.init_failed(inputs, failure) from failure
+                raise call.unfinished(inputs, failure) from failure
             return pb.CreateResponse(id=made.id, properties=struct(call.recorded(inputs, made.outputs)))
 
     @override
@@ -180,7 +185,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                     call.work,
                 )
             except NotHealthy as failure:
-                raise call.init_failed(new, failure, outputs) from failure
+                raise call.unfinished(new, failure, outputs) from failure
             return pb.UpdateResponse(properties=struct(call.recorded(new, updated, outputs)))
 
     @override
@@ -189,26 +194,25 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         if not inputs and not recorded:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, f"import is not supported for {request.type}")
         with self._call(request, context, inputs, recorded, within=request.timeout) as call:
-            outputs = call.outputs(recorded)
+            outputs, failure = call.outputs(recorded), recorded.get(UNFINISHED)
             try:
                 spec = recovered(call.handler, inputs, None)
                 seen = call.handler.read(request.id, spec, plain(outputs), call.work)
             except (Unreachable, Refused) as error:
                 call.work.warn(f"could not be read, shown as last seen: {error}")
-                if reasons := plain(recorded.get(UNHEALTHY)):
-                    raise call.init_failed(inputs, NotHealthy(request.id, plain(outputs), reasons), outputs) from error
+                if failure:
+                    raise init_failed(request.id, inputs, recorded, plain(failure)) from error
                 return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
             if seen is None:
                 return pb.ReadResponse()
             found = patched(inputs, meaning(spec), meaning(seen.spec))
             found = with_secrets(rewrap(found, inputs), call.handler.secret_inputs)
-            if seen.reasons:
-                raise call.init_failed(found, NotHealthy(request.id, seen.outputs, seen.reasons), outputs)
-            return pb.ReadResponse(
-                id=request.id,
-                properties=struct(call.recorded(found, seen.outputs, outputs)),
-                inputs=struct(found),
-            )
+            properties = call.recorded(found, seen.outputs, outputs)
+            if failure:
+                properties[UNFINISHED] = failure
+            if reasons := [call.mask(reason) for reason in seen.reasons] or plain(failure):
+                raise init_failed(request.id, found, properties, reasons)
+            return pb.ReadResponse(id=request.id, properties=struct(properties), inputs=struct(found))
 
     @override
     def Delete(self, request: pb.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:

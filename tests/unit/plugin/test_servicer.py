@@ -13,7 +13,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from mooring.kinds.kind import Handler, Made, NotHealthy, Problem, Props, Seen, Spec, Unreachable, Work
-from mooring.plugin.servicer import UNHEALTHY, Servicer
+from mooring.plugin.servicer import UNFINISHED, Servicer
 from mooring.plugin.wire import UNKNOWN, marked, secret, struct
 from mooring.waiting import SystemClock, TimedOut, wait_for
 
@@ -283,7 +283,7 @@ def test_a_create_that_does_not_work_yet_is_recorded_with_its_reasons(plugin: Pl
     assert marked(failure.properties) == {
         "password": secret("correct horse"),
         "serial": 7,
-        UNHEALTHY: ["no login with [secret]", "2 of 3"],
+        UNFINISHED: ["no login with [secret]", "2 of 3"],
     }
 
 
@@ -377,7 +377,7 @@ def test_a_preview_of_an_update_keeps_the_outputs_that_the_kind_does_not_renew(p
 
 
 def test_a_retry_of_an_unhealthy_one_does_not_hand_its_reasons_to_the_handler(plugin: Plugin) -> None:
-    plugin.update({"size": 1}, {"size": 1}, {UNHEALTHY: ["2 of 3"]})
+    plugin.update({"size": 1}, {"size": 1}, {UNFINISHED: ["2 of 3"]})
 
     assert plugin.box.calls == [("update", "box", BoxSpec(), BoxSpec(), {})]
 
@@ -388,7 +388,7 @@ def test_an_update_that_does_not_work_yet_is_recorded_with_its_reasons(plugin: P
     with pytest.raises(Failed) as failed:
         plugin.update({"size": 1}, {"size": 2})
 
-    assert marked(failed.value.init_failure.properties) == {"size": 2, UNHEALTHY: ["2 of 3"]}
+    assert marked(failed.value.init_failure.properties) == {"size": 2, UNFINISHED: ["2 of 3"]}
 
 
 def test_an_output_that_was_secret_stays_secret(plugin: Plugin) -> None:
@@ -443,15 +443,34 @@ def test_what_could_not_be_read_is_shown_as_last_seen_with_one_warning(plugin: P
     ]
 
 
-def test_what_was_unhealthy_and_could_not_be_read_is_still_unhealthy(plugin: Plugin) -> None:
+def test_what_was_not_finished_and_could_not_be_read_is_still_not_finished(plugin: Plugin) -> None:
     plugin.box.fails = lambda _: Unreachable("host 1 does not answer")
 
     with pytest.raises(Failed) as failed:
-        plugin.read({"size": 3}, {"serial": 7, UNHEALTHY: ["2 of 3"]})
+        plugin.read({"size": 3}, {"serial": 7, UNFINISHED: ["2 of 3"]})
 
     failure = failed.value.init_failure
     assert list(failure.reasons) == ["2 of 3"]
-    assert marked(failure.properties) == {"size": 3, "serial": 7, UNHEALTHY: ["2 of 3"]}
+    assert marked(failure.properties) == {"size": 3, "serial": 7, UNFINISHED: ["2 of 3"]}
+
+
+def test_what_was_not_finished_stays_so_until_an_update_ends_well(plugin: Plugin) -> None:
+    """Its outputs may be incomplete: seen live, a dependent got null for an address after the thing had healed."""
+    with pytest.raises(Failed) as failed:
+        plugin.read({"size": 3}, {UNFINISHED: ["2 of 3"]})
+
+    failure = failed.value.init_failure
+    assert (list(failure.reasons), marked(failure.properties)[UNFINISHED]) == (["2 of 3"], ["2 of 3"])
+    assert UNFINISHED not in plugin.update({"size": 3}, {"size": 3}, {UNFINISHED: ["2 of 3"]})
+
+
+def test_what_reads_as_unhealthy_and_was_finished_heals_by_itself(plugin: Plugin) -> None:
+    plugin.box.seen = lambda spec, outputs: Seen(spec=spec, outputs=outputs, reasons=("1 of 3 failing",))
+
+    with pytest.raises(Failed) as failed:
+        plugin.read({"size": 3})
+
+    assert UNFINISHED not in marked(failed.value.init_failure.properties)
 
 
 def test_what_reads_as_unhealthy_is_told_with_what_is_there(plugin: Plugin) -> None:
