@@ -44,7 +44,8 @@ test: prepare ## The fast tests, then a real cluster from the stack `test`
 	$(BIN)/pytest tests/live $(ARGS)
 
 bench: prepare ## The same bring-up by a plain script and by `pulumi up`, and the ratio of the two
-	$(BIN)/pytest tests/bench $(ARGS)
+	$(BIN)/pytest -q tests/bench
+	@$(BIN)/python tests/bench/bench.py $(ARGS)
 
 lock: prepare ## Compile requirements.txt and requirements-dev.txt anew from pyproject.toml
 	@$(BIN)/python -m mooring.toolchain lock
