@@ -29,6 +29,10 @@ class SizedSpec(RandomSpec):
     length: int = Field(default=32, ge=1, le=1024)
 
 
+class PasswordSpec(SizedSpec):
+    length: int = Field(default=32, ge=8, le=72)  # bcrypt takes no more; shorter ones are guessed
+
+
 S = TypeVar("S", bound=RandomSpec)
 
 
@@ -79,17 +83,17 @@ class BytesHandler(RandomHandler[SizedSpec]):
 
 
 @register
-class PasswordHandler(RandomHandler[SizedSpec]):
+class PasswordHandler(RandomHandler[PasswordSpec]):
     token = "mooring:random:Password"  # noqa: S105 -- a type token, not a secret
-    spec = SizedSpec
+    spec = PasswordSpec
     secret_outputs = frozenset({"value", "bcrypt"})
 
     @override
-    def value(self, spec: SizedSpec) -> str:
+    def value(self, spec: PasswordSpec) -> str:
         return "".join(secrets.choice(ALPHANUMERIC) for _ in range(spec.length))
 
     @override
-    def create(self, spec: SizedSpec, work: Work) -> Made:
+    def create(self, spec: PasswordSpec, work: Work) -> Made:
         value = self.value(spec)
         # Hashed once and kept, as the salt is random. Few rounds: nobody guesses a random password, while who checks
         # it does so at every request.
@@ -145,7 +149,7 @@ class Bytes(_Sized):
 
 
 class Password(_Sized):
-    """Letters and digits, which need no quoting anywhere."""
+    """8 to 72 letters and digits, which need no quoting anywhere."""
 
     handler = PasswordHandler
     outputs = ("value", "bcrypt")
