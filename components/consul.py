@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from mooring.kinds.random import Bytes, Uuid
 
 from components.access import ConsulAccess
 from components.hosts import Host, Role
@@ -13,6 +12,7 @@ from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.kinds.consul_acl import AclPolicy, AclToken
 from mooring.kinds.consul_cluster import Cluster
+from mooring.kinds.random import Bytes, Uuid
 from mooring.toolchain import binaries
 
 HTTPS_PORT = 8501

@@ -7,7 +7,6 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
-from mooring.kinds.random import Bytes, Uuid
 
 from components.access import NomadAccess
 from components.hosts import Host, Role
@@ -15,6 +14,7 @@ from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.kinds.nomad_acl import AclPolicy, AclToken
 from mooring.kinds.nomad_cluster import Cluster
+from mooring.kinds.random import Bytes, Uuid
 from mooring.toolchain import binaries
 
 HTTP_PORT = 4646

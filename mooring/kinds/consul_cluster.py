@@ -14,7 +14,7 @@ from mooring.clients import consul
 from mooring.clients.answers import rows
 from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS, joined, odd_servers
+from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers
 from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import server_complaint
 
@@ -43,7 +43,7 @@ class ConsulClusterHandler(Handler[ConsulClusterSpec]):
 
     @override
     def read(self, id_: str, spec: ConsulClusterSpec, outputs: Props, work: Work) -> Seen[ConsulClusterSpec] | None:
-        return Seen(spec=spec, reasons=tuple(complaints(spec)))
+        return Seen(spec=spec, reasons=lasting(lambda: complaints(spec), work))
 
     @override
     def update(self, id_: str, old: ConsulClusterSpec, new: ConsulClusterSpec, outputs: Props, work: Work) -> Props:

@@ -14,7 +14,7 @@ from mooring.clients import nomad
 from mooring.clients.answers import rows
 from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS, joined, odd_servers
+from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers
 from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import server_complaint
 
@@ -49,7 +49,7 @@ class NomadClusterHandler(Handler[NomadClusterSpec]):
 
     @override
     def read(self, id_: str, spec: NomadClusterSpec, outputs: Props, work: Work) -> Seen[NomadClusterSpec] | None:
-        return Seen(spec=spec, reasons=tuple(complaints(spec)))
+        return Seen(spec=spec, reasons=lasting(lambda: complaints(spec), work))
 
     @override
     def update(self, id_: str, old: NomadClusterSpec, new: NomadClusterSpec, outputs: Props, work: Work) -> Props:
