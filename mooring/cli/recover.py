@@ -102,7 +102,8 @@ def recover(stack: str, *, project: str, env: Mapping[str, str], cwd: Path, say:
                 all_removed &= remove(action, owner, say)
             case Forget() if all_removed:
                 problem = _run_pulumi(forgetting(stack, project), env, cwd)
-                say(problem or f"forgot what was begun and never ended: {', '.join(action.names)}")
+                began = "what was begun and never ended"
+                say(f"could not forget {began}: {problem}" if problem else f"forgot {began}: {', '.join(action.names)}")
             case Forget():
                 say("the state still has what was begun and never ended: the next run looks again for what it left")
 
