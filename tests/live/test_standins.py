@@ -177,6 +177,10 @@ def remove_everything(engine: docker.APIClient, name: str) -> None:
         engine.remove_volume(volume["Name"])
     for built in engine.images(filters=ours):
         engine.remove_image(built["Id"], force=True)
+    for tagged in engine.images(filters={"reference": f"*/{name}"}):
+        for reference in tagged["RepoTags"]:
+            if name in reference:
+                engine.remove_image(reference)
 
 
 def free_port() -> int:
@@ -629,7 +633,15 @@ def test_a_program_sees_its_own_folder_first_and_no_folder_of_ours(stack: Stack)
 
 
 def test_interrupting_a_sleeping_program_ends_it_at_once(stack: Stack) -> None:
-    stack.write("import time, pathlib\npathlib.Path('../started').touch()\ntime.sleep(60)")
+    stack.write("""
+        import time, pathlib
+        pathlib.Path("../started").touch()
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pathlib.Path("../told").touch()
+            raise
+        """)
     with stack.start("up", "--yes", "--skip-preview") as process:
         wait_for(lambda: (stack.folder / "started").exists() or None, "the program", within=30)
         process.send_signal(signal.SIGINT)
@@ -637,6 +649,7 @@ def test_interrupting_a_sleeping_program_ends_it_at_once(stack: Stack) -> None:
 
     assert process.returncode == 1
     assert "Traceback" not in said
+    assert (stack.folder / "told").exists()
 
 
 def test_the_host_says_what_it_runs(stack: Stack) -> None:

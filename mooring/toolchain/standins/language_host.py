@@ -39,6 +39,9 @@ from typing_extensions import override
 SHOWN: Final = 32
 """The exit code of a program that failed and has told the person why: Pulumi then adds nothing."""
 
+_LAST_MOMENT: Final = 1
+"""Seconds: the CLI waits five for us."""
+
 _EXECUTABLE: Final = "[sys.executable, sys.version.split()[0]]"
 _DISTRIBUTIONS: Final = "sorted({d.name: d.version for d in importlib.metadata.distributions()}.items())"
 
@@ -80,6 +83,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
     def __init__(self, engine: str) -> None:
         self._engine = engine
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._interrupted: set[subprocess.Popen[bytes]] = set()
 
     @override
     def Handshake(
@@ -152,13 +156,23 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
     @override
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Called twice by the CLI: at ^C and when it closes the host."""
-        for process in list(self._running):
-            process.send_signal(signal.SIGINT)
+        self._interrupt()
         return empty_pb2.Empty()
 
-    def kill(self) -> None:
+    def _interrupt(self) -> None:
+        # Once each: a second one would fall into what the program does about the first.
+        for process in self._running - self._interrupted:
+            self._interrupted.add(process)
+            process.send_signal(signal.SIGINT)
+
+    def end(self) -> None:
+        """End the programs: interrupted, they have a moment to clean up after themselves."""
+        self._interrupt()
         for process in list(self._running):
-            process.kill()
+            try:
+                process.wait(_LAST_MOMENT)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _noticed(number: int, frame: FrameType | None) -> None:
@@ -183,7 +197,7 @@ def serve(engine: str) -> NoReturn:
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     select.select([awake, sys.stdin], [], [])
-    host.kill()
+    host.end()
     os._exit(0)
 
 
@@ -252,7 +266,11 @@ def run_program(request: pb.RunRequest) -> int:
     loop.set_default_executor(ThreadPoolExecutor(max(request.parallel, 1) * 4))
 
     def run() -> None:
-        runpy.run_path(str(program), run_name="__main__")
+        try:
+            runpy.run_path(str(program), run_name="__main__")
+        except KeyboardInterrupt:
+            # On its way up it would wait in the SDK for answers that a cancelled engine never gives.
+            os._exit(SHOWN)
 
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(run))
