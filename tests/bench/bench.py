@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mooring.toolchain import binaries, environment, images, pins, places
+from mooring.toolchain.engine import Engine
 from mooring.toolchain.errors import CannotPrepare
 
 GOAL = 1.25
@@ -123,11 +124,11 @@ def check_prepared() -> None:
     """Refuse to measure a machine that would first have to build something, or that still holds such a stack."""
     for tool in (pins.PULUMI, pins.CONSUL, pins.NOMAD):
         binaries.locate(tool.name)
+    for name in images.IMAGES:
+        if not images.ready(name, Engine.chosen()):
+            raise CannotPrepare(f"the image {images.reference(name)} is not there; `make prepare` makes it")
     engine = docker.from_env()
     try:
-        for name in images.IMAGES:
-            if not engine.images.list(images.reference(name)):
-                raise CannotPrepare(f"the engine has no {images.reference(name)}; `make prepare` makes it")
         if engine.containers.list(all=True, filters={"label": LABEL}):
             raise Failed(f"a stack {STACK!r} is up, or was left by a run that was killed; remove what has {LABEL}")
     finally:

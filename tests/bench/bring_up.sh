@@ -145,16 +145,18 @@ take_away() { # LABEL: what has it, and nothing else
 }
 
 read_pins() {
-  local python=.venv/bin/python
+  local python=.venv/bin/python archive
   [ -x $python ] || fail "there is no $python: \`make prepare\` makes it"
-  read -r machine_image registry_image base_image consul_version nomad_version < <(
+  read -r machine_image registry_image base_image registry_archive base_archive consul_version nomad_version < <(
     $python -c "
 from mooring.toolchain import images, pins
-print(*map(images.reference, ('machine', 'registry', 'nodejs')), pins.CONSUL.version, pins.NOMAD.version)"
+print(*map(images.reference, ('machine', 'registry', 'nodejs')), *map(images.archive, ('registry', 'nodejs')),
+      pins.CONSUL.version, pins.NOMAD.version)"
   )
-  local image
-  for image in "$machine_image" "$registry_image" "$base_image"; do
-    docker image inspect "$image" >/dev/null 2>&1 || fail "the engine has no $image: \`make prepare\` makes it"
+  docker image inspect "$machine_image" >/dev/null 2>&1 ||
+    fail "the engine has no $machine_image: \`make prepare\` makes it"
+  for archive in "$registry_archive" "$base_archive"; do
+    [ -f "$archive" ] || fail "there is no $archive: \`make prepare\` makes it"
   done
   [ -z "$(docker network ls --quiet --filter "name=^$NAME\$")" ] ||
     fail "the network $NAME is there: another run is under way, or one was killed, and then \`$0 -c\` takes it away"
@@ -453,8 +455,8 @@ make_clusters() {
 
 # ---- registry and image
 
-copy_image() { # REFERENCE
-  docker save "$1" | on "${servers[0]}" 'docker load --quiet' >/dev/null
+copy_image() { # ARCHIVE
+  on "${servers[0]}" 'zstd -dc | docker load --quiet' <"$1" >/dev/null
 }
 
 make_registry() {
@@ -466,11 +468,11 @@ make_registry() {
     <<<"$registry_password $(openssl rand -hex 11)" >"$stage/htpasswd"
   cp "$work/registry.pem" "$stage/tls.pem"
   cp "$work/registry.key" "$stage/tls.key"
-  copy_image "$registry_image"
+  copy_image "$registry_archive"
   tar -c -C "$stage" --owner 0 --group 0 --mode 0644 config.yml htpasswd tls.pem tls.key |
     on "${servers[0]}" "set -eu
-      docker volume create registry-data >/dev/null
-      docker create --name registry --network host --restart always --cap-drop ALL --security-opt no-new-privileges \
+      docker volume create --label org.mooring.stack=plain/bring-up registry-data >/dev/null
+      docker create --name registry --label org.mooring.stack=plain/bring-up --network host --restart always --cap-drop ALL --security-opt no-new-privileges \
         --volume registry-data:/var/lib/registry $registry_image >/dev/null
       docker cp - registry:/etc/distribution
       docker start registry >/dev/null"
@@ -494,7 +496,7 @@ trust_registry() { # ADDRESS
 trust_registry_everywhere() { on_each trust_registry "${every[@]}"; }
 
 copy_base_image() {
-  copy_image "$base_image"
+  copy_image "$base_archive"
   phase 'the base image is copied'
 }
 
