@@ -52,7 +52,10 @@ class Registry(pulumi.ComponentResource):
         # The options are ssh's own: only the stack's key, only the pinned hosts, and nothing of the user's own setup.
         engine = docker.Provider(
             f"{name}-engine",
-            host=pulumi.Output.all(host.address, host.connection).apply(lambda known: f"ssh://root@{known[0]}:22"),
+            # Once the host has booted, though nothing of the way in is repeated here.
+            host=pulumi.Output.unsecret(
+                pulumi.Output.all(host.address, host.connection).apply(lambda known: f"ssh://root@{known[0]}:22")
+            ),
             ssh_opts=pulumi.Output.all(identity.key_file, identity.known_hosts_file).apply(
                 lambda files: [
                     "-F", "none",
@@ -68,7 +71,7 @@ class Registry(pulumi.ComponentResource):
         if external is None:
             password = Password(f"{name}-password", length=32, opts=pulumi.ResourceOptions(parent=self))
             container = self._own(name, host, authority, engine, password)
-            address = pulumi.Output.all(host.address, container.id).apply(lambda known: f"{known[0]}:{PORT}")
+            address = pulumi.Output.all(host.address, container.name).apply(lambda known: f"{known[0]}:{PORT}")
             trusted, username, secret = authority.certificate_pem, USER, password.value
         else:
             address = pulumi.Output.from_input(external.address)

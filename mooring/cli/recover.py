@@ -136,10 +136,16 @@ def _leftovers(state: Mapping[str, Any], begun: Iterable[Mapping[str, Any]]) -> 
                 yield Remove(kind=kind, name=resource["inputs"]["name"], engine=_engine(settings))
 
 
+SEALED = "sealed"
+"""Stands for an engine whose address the state holds as a secret."""
+
+
 def _engine(settings: Mapping[str, Any]) -> Engine:
-    options = settings.get("sshOpts") or "[]"
+    host, options = settings.get("host") or "", settings.get("sshOpts") or "[]"
+    if not isinstance(host, str) or isinstance(options, dict):
+        return Engine(host=SEALED, ssh_options=())
     return Engine(
-        host=settings.get("host") or "",
+        host=host,
         # The SDK writes nested settings of a provider as JSON text.
         ssh_options=tuple(json.loads(options) if isinstance(options, str) else options),
     )
@@ -226,6 +232,8 @@ class Docker(Protocol):
 
 
 def engine_of(engine: Engine) -> Docker:
+    if engine.host == SEALED:
+        raise Unanswered("the state holds the address of its engine as a secret")
     return Remote(engine) if urlsplit(engine.host).scheme == "ssh" else Local(engine)
 
 
