@@ -59,7 +59,8 @@ def differences_in_meaning(
     """
     if old_meaning == new_meaning:
         return {}
-    steps = None if is_secret(old) or is_secret(new) else _shared_steps(old, new, old_meaning, new_meaning)
+    is_whole = is_secret(old) or is_secret(new) or not (_matches(old, old_meaning) and _matches(new, new_meaning))
+    steps = None if is_whole else _shared_steps(old, new, old_meaning, new_meaning)
     if steps is None:
         return {path: _change(old, new)}
     found: dict[Path, Change] = {}
@@ -67,8 +68,7 @@ def differences_in_meaning(
         found |= differences_in_meaning(
             _at(old, step), _at(new, step), _at(old_meaning, step), _at(new_meaning, step), (*path, step)
         )
-    # The meanings differ and nothing inside was named: the models read the same words differently.
-    return found or {path: Change.UPDATE}
+    return found
 
 
 def _change(old: Marked, new: Marked) -> Change:
@@ -88,6 +88,17 @@ def _shared_steps(*values: Any) -> Sequence[Step] | None:
     if all(is_list(value) for value in values):
         return range(max(len(value) for value in values))
     return None
+
+
+def _matches(written: Marked, meaning: Any) -> bool:
+    """Whether the items of a list stand where they were written: a model may sort them, or drop one."""
+    if not (is_list(written) and is_list(meaning)):
+        return True
+    return len(written) == len(meaning) and all(map(_is_kept, map(bare, written), meaning))
+
+
+def _is_kept(item: Any, understood: Any) -> bool:
+    return type(item) is type(understood) if is_mapping(item) or is_list(item) else item == understood
 
 
 def _at(value: Any, step: Step) -> Any:
@@ -129,7 +140,7 @@ def patched(written: Marked, old_meaning: Any, new_meaning: Any) -> Marked:
             for key in sorted({*written, *old_meaning, *new_meaning})
         }
         return {key: value for key, value in values.items() if value is not _MISSING}
-    if is_list(written) and is_list(old_meaning) and is_list(new_meaning) and len(written) == len(old_meaning):
+    if is_list(written) and is_list(old_meaning) and is_list(new_meaning) and _matches(written, old_meaning):
         return [
             patched(*(_at(value, index) for value in (written, old_meaning, new_meaning)))
             for index in range(len(new_meaning))

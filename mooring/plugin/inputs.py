@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from mooring.kinds.kind import Handler, Problem, Spec
 from mooring.plugin.difference import spelled
-from mooring.plugin.wire import UNKNOWN, Marked, Path, bare, has_unknown, is_list, is_mapping, is_secret, plain
+from mooring.plugin.wire import UNKNOWN, Marked, Path, bare, has_unknown, is_list, is_mapping, plain
 
 
 class Refused(Exception):
@@ -199,13 +199,11 @@ def _not_known_yet(path: Path, inputs: Marked, *, below: bool) -> bool:
 
 
 def _quoted(path: Path, inputs: Marked) -> str:
-    """`, got 'x'`, unless it is secret, large, or holds others: those would be quoted with it."""
+    """`, got 'x'`, unless it is large or a mapping, which may hold a secret; and a secret is one, by its wrapper."""
     value = inputs
     for step in path:
-        if is_secret(value):
-            return ""
         value = _at(value, step)
-    if is_secret(value) or value is _NOTHING or is_mapping(value) or is_list(value):
+    if value is _NOTHING or is_mapping(value) or is_list(value):
         return ""
     quote = repr(cast("object", value))
     return f", got {quote}" if len(quote) <= _LONGEST_QUOTE else ""

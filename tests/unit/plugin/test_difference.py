@@ -71,6 +71,12 @@ def test_a_value_that_its_model_reads_in_another_shape_is_named_whole() -> None:
     assert differences_in_meaning(old, new, {"env": {"a": "1"}}, {"env": {"a": "2"}}) == {("env",): Change.UPDATE}
 
 
+def test_a_list_that_its_model_sorts_is_named_whole() -> None:
+    old, new = {"names": ["b", "a"]}, {"names": ["b", "c"]}
+
+    assert differences_in_meaning(old, new, {"names": ["a", "b"]}, {"names": ["b", "c"]}) == {("names",): Change.UPDATE}
+
+
 def test_no_change_is_told_as_none() -> None:
     assert diff_response({}).changes == pb.DiffResponse.DIFF_NONE
 
@@ -101,6 +107,8 @@ def test_a_change_of_identity_replaces_and_deletes_first() -> None:
             {"l": [{"a": 2}, {"a": 3, "d": 0}]},
         ),
         ({"e": "a=1"}, {"e": {"a": "1"}}, {"e": {"a": "2"}}, {"e": {"a": "2"}}),
+        ({"n": ["b", "a"]}, {"n": ["a", "b"]}, {"n": ["a", "c"]}, {"n": ["a", "c"]}),
+        ({"n": ["b", "a", "a"]}, {"n": ["a", "b"]}, {"n": ["a", "c"]}, {"n": ["a", "c"]}),
     ],
 )
 def test_what_was_observed_is_put_in_the_callers_own_words(written: Any, old: Any, new: Any, expected: Any) -> None:

@@ -40,6 +40,8 @@ class BoxHandler(Handler[BoxSpec]):
             raise KeyError(spec.name)
         if "_" in spec.name:
             yield Problem(path="name", reason="must have no underscore")
+        if "-" in spec.token:
+            yield Problem(path="token", reason="must have no dash")
         for label in spec.labels:
             if "x" in label:
                 yield Problem(path=f"labels.{label}", reason="must have no x")
@@ -90,6 +92,7 @@ def test_the_members_of_a_union_do_not_show_in_the_path() -> None:
     assert problems(BoxHandler(), {"name": "a", "storage": [{"kind": "disk", "size": 0}]}) == [
         "storage[0].size: must be at least 1, got 0"
     ]
+    assert problems(BoxHandler(), {"name": "a", "storage": [{"kind": "disk"}]}) == ["storage[0].size: is required"]
 
 
 def test_the_value_of_a_secret_is_not_quoted() -> None:
@@ -111,6 +114,7 @@ def test_a_mapping_is_not_quoted_as_it_may_hold_a_secret() -> None:
         {"name": "a", "mode": secret(UNKNOWN)},
         {"name": "a", "storage": [UNKNOWN]},
         {"name": "a", "storage": [{"kind": "disk", "size": UNKNOWN}]},
+        {"name": "a", "token": UNKNOWN},
     ],
 )
 def test_what_is_not_known_yet_is_not_judged(inputs: Any) -> None:
@@ -168,7 +172,7 @@ def test_a_record_without_what_is_required_is_refused() -> None:
 
 
 def test_the_longest_of_keys_with_dots_is_meant() -> None:
-    inputs = {"files": {"/etc": {}, "/etc/a.conf": {"mode": "x"}}, "list": [secret({"a.b": 1})]}
+    inputs = {"files": {"/etc/a": {}, "/etc/a.conf": {"mode": "x"}}, "list": [secret({"a.b": 1})]}
 
     assert place("files./etc/a.conf.mode", inputs) == ("files", "/etc/a.conf", "mode")
     assert place("list.0.a.b", inputs) == ("list", 0, "a.b")

@@ -36,6 +36,7 @@ def test_wrapping_twice_is_wrapping_once() -> None:
     ("value", "like", "expected"),
     [
         ("new", wire.secret("old"), wire.secret("new")),
+        (6, wire.secret(5), wire.secret(6)),
         ({"a": 1, "b": "x"}, {"b": wire.secret("y")}, {"a": 1, "b": wire.secret("x")}),
         (["x", "z"], [wire.secret("y")], [wire.secret("x"), "z"]),
         ({"a": ["x"]}, {"a": [wire.secret("y"), "more"]}, {"a": [wire.secret("x")]}),
