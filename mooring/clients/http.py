@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from pydantic import BaseModel, Field
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from typing_extensions import override
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
@@ -55,13 +55,11 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     return context
 
 
-class _AnyServer(HTTPAdapter):
-    """Sends each request to the first server that accepts the connection."""
+class _MutualTls(HTTPAdapter):
+    """Carries requests to servers that our own authority vouches for, and shows them our certificate."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._context = tls_context(endpoint)
-        self._first = 0
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
         super().__init__(pool_connections=8, pool_maxsize=32)
 
     @override
@@ -79,6 +77,25 @@ class _AnyServer(HTTPAdapter):
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Verified by our own context, see above."""
 
+
+def wire(endpoint: Endpoint) -> BaseAdapter:
+    """What carries a request to the server that its URL names. The one place that tests put something else in."""
+    return _MutualTls(tls_context(endpoint))
+
+
+class _AnyServer(BaseAdapter):
+    """Sends each request to the first server that accepts the connection."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__()
+        self._endpoint = endpoint
+        self._wire = wire(endpoint)
+        self._first = 0
+
+    @override
+    def close(self) -> None:
+        self._wire.close()
+
     @override
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = (CONNECT_WITHIN, _read_timeout(kwargs.get("timeout")))
@@ -90,7 +107,7 @@ class _AnyServer(HTTPAdapter):
                 urlsplit(str(request.url))._replace(netloc=f"{servers[place]}:{self._endpoint.port}")
             )
             try:
-                response = super().send(request, *args, **kwargs)
+                response = self._wire.send(request, *args, **kwargs)
             except requests.exceptions.SSLError as error:
                 raise Untrusted(f"{servers[place]}:{self._endpoint.port}: {error}") from error
             except requests.exceptions.Timeout as error:

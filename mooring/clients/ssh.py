@@ -5,20 +5,18 @@ without a thread of asyncssh's each. A connection is opened once per host and sh
 """
 
 import asyncio
+import math
 import threading
 import time
-from collections.abc import Coroutine
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Protocol
 
 import asyncssh
 from pydantic import BaseModel, Field
 
 from mooring.clients.errors import CommandFailed, Unreachable, Untrusted
-
-T = TypeVar("T")
 
 CONNECT_WITHIN = 4.0
 """Seconds. A host on the same network answers in milliseconds; the kernel itself gives up on a dead address of the
@@ -53,6 +51,14 @@ class Answer:
     stderr: str
 
 
+class Hosts(Protocol):
+    """Whoever can be told to run a command on a host."""
+
+    def answer(self, where: Connection, command: str, stdin: bytes, within: float) -> Answer: ...
+
+    def forget_silence(self) -> None: ...
+
+
 class _Hosts:
     """The open connections and the loop that carries them."""
 
@@ -61,17 +67,20 @@ class _Hosts:
         threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True).start()
         self._open: dict[Connection, asyncio.Task[asyncssh.SSHClientConnection]] = {}
         self._slots: dict[Connection, asyncio.Semaphore] = {}
-        self.silent: dict[Connection, tuple[float, str]] = {}
+        self._silent: dict[Connection, tuple[float, str]] = {}
 
-    def call(self, work: Coroutine[Any, Any, T], within: float) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def answer(self, where: Connection, command: str, stdin: bytes, within: float) -> Answer:
+        future = asyncio.run_coroutine_threadsafe(self._run(where, command, stdin), self._loop)
         try:
             return future.result(within)
         except FutureTimeout:
             future.cancel()
-            raise Unreachable(f"no answer within {within:g} s") from None
+            raise Unreachable(f"{where.address}: no answer within {within:g} s") from None
 
-    async def run(self, where: Connection, command: str, stdin: bytes) -> Answer:
+    def forget_silence(self) -> None:
+        self._silent.clear()
+
+    async def _run(self, where: Connection, command: str, stdin: bytes) -> Answer:
         async with self._slots.setdefault(where, asyncio.Semaphore(AT_ONCE)):
             connection = await self._connection(where)
             try:
@@ -88,7 +97,7 @@ class _Hosts:
         )
 
     async def _connection(self, where: Connection) -> asyncssh.SSHClientConnection:
-        since, why = self.silent.get(where, (0.0, ""))
+        since, why = self._silent.get(where, (-math.inf, ""))
         if time.monotonic() - since < REMEMBER_SILENCE:
             raise Unreachable(why)
         task = self._open.get(where)
@@ -98,7 +107,7 @@ class _Hosts:
             # Shielded: one caller's deadline must not end the connection that others wait for.
             return await asyncio.shield(task)
         except Unreachable as error:
-            self.silent[where] = (time.monotonic(), str(error))
+            self._silent[where] = (time.monotonic(), str(error))
             raise
 
 
@@ -137,7 +146,8 @@ def _bytes(value: bytes | str | None) -> bytes:
 
 
 @cache
-def _hosts() -> _Hosts:
+def hosts() -> Hosts:
+    """The connections of this process. The one place that tests put something else in."""
     return _Hosts()
 
 
@@ -147,7 +157,7 @@ def answer(where: Connection, command: str, *, stdin: bytes = b"", within: float
     The command is visible in the host's process list, so secrets go through `stdin` alone.
     Raises `Unreachable` and `Untrusted`.
     """
-    return _hosts().call(_hosts().run(where, command, stdin), within)
+    return hosts().answer(where, command, stdin, within)
 
 
 def run(where: Connection, command: str, *, stdin: bytes = b"", within: float = 60.0) -> bytes:
@@ -161,4 +171,4 @@ def run(where: Connection, command: str, *, stdin: bytes = b"", within: float = 
 
 def forget_silence() -> None:
     """Ask every host again, however lately it was silent: for callers that wait for one to come up."""
-    _hosts().silent.clear()
+    hosts().forget_silence()

@@ -19,7 +19,7 @@ from mooring.kinds import membership, placement
 from mooring.kinds.kind import Handler, Made, NotHealthy, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import Membership
 from mooring.kinds.placement import Directory, File
-from mooring.waiting import SystemClock, TimedOut, wait_for
+from mooring.waiting import TimedOut, wait_for
 
 LISTENING_WITHIN = 45
 """Seconds. Consul and Nomad listen within 2 on a real core; under emulation they took about 20."""
@@ -236,7 +236,7 @@ def _wait_for_membership(member: Membership, id_: str, work: Work) -> None:
         return None if last else True
 
     try:
-        wait_for(content, member.name, within=MEMBER_WITHIN, every=0.5, clock=SystemClock(work.cancelled))
+        wait_for(content, member.name, within=MEMBER_WITHIN, every=0.5, clock=work.clock)
     except TimedOut as error:
         raise NotHealthy(id_, {}, [last]) from error
 

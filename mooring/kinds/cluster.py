@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mooring.clients.errors import Unreachable
 from mooring.kinds.kind import NotHealthy, Problem, Work
-from mooring.waiting import Cancelled, SystemClock, TimedOut, wait_for
+from mooring.waiting import Cancelled, TimedOut, wait_for
 
 FORMED_WITHIN = 120.0
 """Seconds. Three servers that start together take 2 on real cores and about 40 under emulation."""
@@ -39,7 +39,7 @@ def joined(name: str, complaints: Callable[[], Sequence[str]], work: Work) -> No
         return None if last else True
 
     try:
-        wait_for(complete, name, within=FORMED_WITHIN, every=0.1, clock=SystemClock(work.cancelled))
+        wait_for(complete, name, within=FORMED_WITHIN, every=0.1, clock=work.clock)
     except (TimedOut, Cancelled) as error:
         raise NotHealthy(name, {}, [*last, str(error)]) from error
 
@@ -54,7 +54,7 @@ def lasting(complaints: Callable[[], Sequence[str]], work: Work) -> tuple[str, .
         return None if last else True
 
     try:
-        wait_for(none, "the cluster is complete", within=SETTLED_WITHIN, every=0.5, clock=SystemClock(work.cancelled))
+        wait_for(none, "the cluster is complete", within=SETTLED_WITHIN, every=0.5, clock=work.clock)
     except TimedOut:
         return tuple(last)
     return ()

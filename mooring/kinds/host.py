@@ -9,7 +9,7 @@ from typing_extensions import override
 from mooring.clients import ssh
 from mooring.clients.ssh import Connection
 from mooring.kinds.kind import Handler, Made, NotHealthy, Props, Resource, Seen, Spec, Unreachable, Work, register
-from mooring.waiting import SystemClock, TimedOut, wait_for
+from mooring.waiting import TimedOut, wait_for
 
 BOOT_WITHIN = 90.0
 """Seconds. A local node boots in 2, a virtual machine under emulation in about 75."""
@@ -78,7 +78,7 @@ def _booted(spec: HostSpec, work: Work) -> Props:
             f"{address} answers by SSH",
             within=BOOT_WITHIN,
             every=0.1,
-            clock=SystemClock(work.cancelled),
+            clock=work.clock,
         )
     except TimedOut as error:
         raise NotHealthy(spec.name, {}, [str(error)]) from error

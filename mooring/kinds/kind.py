@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from typing_extensions import override
 
 from mooring.clients.errors import Unreachable
+from mooring.waiting import Clock, SystemClock
 
 __all__ = [
     "REGISTERED",
@@ -91,10 +92,15 @@ class Work:
     """Add one warning to the run's diagnostics."""
 
     cancelled: threading.Event = field(default_factory=threading.Event)
-    """Set when the person asked to stop; give it to the clock of every wait."""
+    """Set when the person asked to stop."""
 
     timeout: float | None = None
     """Seconds that the program allows (`custom_timeouts`); None leaves it to the kind."""
+
+    @property
+    def clock(self) -> Clock:
+        """For every wait: it ends as soon as the person asks to stop."""
+        return SystemClock(self.cancelled)
 
 
 @dataclass(frozen=True, kw_only=True)

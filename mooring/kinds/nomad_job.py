@@ -26,7 +26,7 @@ from mooring.kinds.kind import (
     Work,
     register,
 )
-from mooring.waiting import Cancelled, SystemClock, TimedOut, wait_for
+from mooring.waiting import Cancelled, TimedOut, wait_for
 
 DEPLOYED_WITHIN = 900.0
 """Seconds; a deployment ends by itself at its healthy deadline, this is for one that nobody drives any more."""
@@ -225,9 +225,7 @@ def _evaluated(api: Nomad, evaluation: str, work: Work) -> Json:
         return None if waiting else found
 
     work.say("waiting for the scheduler")
-    return wait_for(
-        done, "the scheduler's answer", within=DEPLOYED_WITHIN, every=0.1, clock=SystemClock(work.cancelled)
-    )
+    return wait_for(done, "the scheduler's answer", within=DEPLOYED_WITHIN, every=0.1, clock=work.clock)
 
 
 def placement_failures(job: str, evaluation: Mapping[str, Any]) -> list[str]:
@@ -244,7 +242,7 @@ def placement_failures(job: str, evaluation: Mapping[str, Any]) -> list[str]:
 
 def _deployment_reasons(api: Nomad, job: str, deployment: str, work: Work) -> list[str]:
     found, index = api.deployment(deployment), 0
-    clock = SystemClock(work.cancelled)
+    clock = work.clock
     deadline = clock.now() + DEPLOYED_WITHIN
     while clock.now() < deadline:
         work.say(progress(found))

@@ -5,7 +5,7 @@ import requests
 from typing_extensions import override
 
 from mooring.kinds.kind import Handler, Made, NotHealthy, Props, Resource, Seen, Spec, Work, register
-from mooring.waiting import Cancelled, SystemClock, TimedOut, wait_for
+from mooring.waiting import Cancelled, TimedOut, wait_for
 
 ANSWER_WITHIN = 60.0
 """Seconds. The instances are healthy before this is asked: what is left is the balancer's next look at Consul."""
@@ -63,7 +63,7 @@ def _wait_for_answer(spec: PageSpec, work: Work) -> None:
         return None if last else True
 
     try:
-        wait_for(answering, spec.url, within=ANSWER_WITHIN, every=0.1, clock=SystemClock(work.cancelled))
+        wait_for(answering, spec.url, within=ANSWER_WITHIN, every=0.1, clock=work.clock)
     except (TimedOut, Cancelled) as error:
         raise NotHealthy(spec.url, {}, [last or str(error)]) from error
 
