@@ -129,7 +129,8 @@ class LocalHost(pulumi.ComponentResource):
                 parent=self,
                 # A host keeps the image it was born from, as machines do; what runs on it changes by its own kinds,
                 # one host at a time. A new image would replace every server at once.
-                ignore_changes=["image"],
+                # And the official plugin reads the security options back without `systempaths`.
+                ignore_changes=["image", "security_opts"],
                 depends_on=[control_group],
             ),
         )

@@ -59,6 +59,6 @@ def main() -> None:
     """Run a command; what a person can put right is one sentence, not a traceback."""
     try:
         app()
-    except (overviews.NotUp, stacks.DoesNotOpen, CannotPrepare) as error:
+    except (overviews.NotUp, stacks.DoesNotOpen, stacks.NoSuchStack, CannotPrepare) as error:
         say(str(error))
         raise SystemExit(1) from None

@@ -14,6 +14,10 @@ from mooring.toolchain.places import CHECKOUT
 Say = Callable[[str], None]
 
 
+class NoSuchStack(Exception):
+    """No file says what this stack is: name one that has a file, or write one."""
+
+
 class DoesNotOpen(Exception):
     """The passphrase at hand is not the one that closed the stack's secrets: find that one, nothing was touched."""
 
@@ -52,8 +56,16 @@ def down(stack: str, options: Sequence[str], say: Say) -> int:
 
 def select(stack: str, *, create: bool) -> int:
     """Make `stack` the current one, so that plain `pulumi` commands mean it too; raises `DoesNotOpen`."""
+    if create and not stack_file(stack).is_file():
+        known = sorted(file.name.split(".")[1] for file in stack_file(stack).parent.glob("Pulumi.*.yaml"))
+        raise NoSuchStack(f"there is no stacks/{stack_file(stack).name}; these stacks have one: {', '.join(known)}")
     asked = pulumi.ask(["stack", "select", stack, *(["--create"] if create else [])])
     if asked.returncode != 0:
+        if create and "encryptionsalt:" in stack_file(stack).read_text():
+            raise DoesNotOpen(
+                f"{passphrase_setting()} does not open {stack_file(stack).name}, whose line `encryptionsalt` was made "
+                f"with another passphrase: give that one, or remove the line to start anew ({asked.stderr.strip()})"
+            )
         if create:
             print(asked.stderr.strip())  # noqa: T201 -- Pulumi's own words are the message
         return asked.returncode
@@ -64,6 +76,10 @@ def select(stack: str, *, create: bool) -> int:
             f"{passphrase_setting()} does not open the secrets of stack {stack!r}: {opened.stderr.strip()}"
         )
     return 0
+
+
+def stack_file(stack: str) -> Path:
+    return CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
 
 
 def passphrase_setting() -> str:
@@ -79,7 +95,7 @@ def forget(stack: str) -> None:
     project = pulumi.project()
     for kept in ("backups", "history"):
         shutil.rmtree(places.state() / ".pulumi" / kept / project / stack, ignore_errors=True)
-    file = CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
+    file = stack_file(stack)
     file.write_text(without_salt(file.read_text()))
     if not local_stacks():
         passphrase_file().unlink(missing_ok=True)

@@ -32,7 +32,7 @@ if [ -z "$python" ]; then
     echo "no Pulumi.yaml with a .venv beside it in or above $PWD; run 'make prepare', or set MOORING_PYTHON" >&2
     exit 1
 fi
-exec "$python" -u -m {module} "$@"
+exec "$python" -P -u -m {module} "$@"
 """
 
 

@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from live.stack import Stack
+from live.stack import Stack, copy_of_checkout
 
 from mooring.toolchain import binaries, images
 from mooring.toolchain.engine import Engine
@@ -48,7 +47,8 @@ def prepared() -> None:
 def stack(prepared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The `test` stack, up; every kill on the way is one that the next `up` has to put right by itself."""
     del prepared
-    made = Stack("test", Path(tmp_path_factory.mktemp("state")))
+    folder = tmp_path_factory.mktemp("stack")
+    made = Stack("test", folder / "state", copy_of_checkout(folder / "checkout"))
     assert made.prepare().returncode == 0
     try:
         killed = [marker for marker in KILLED_AT if made.up_killed_at(marker)]

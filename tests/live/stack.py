@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mooring.cli.overview import HostOverview, Overview
+from mooring.cli.stack import without_salt
 from mooring.clients import ssh
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,11 +24,12 @@ class Stack:
     state: Path
     """The folder of its local backend, apart from whatever the user has."""
 
-    root: Path = ROOT
+    root: Path
+    """A copy of the checkout: Pulumi writes into the stack's file, and nobody else's run may share it."""
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "MOORING_STATE": str(self.state)}
+        return {**os.environ, "MOORING_STATE": str(self.state), "PYTHONPATH": str(self.root)}
 
     def prepare(self) -> "subprocess.CompletedProcess[str]":
         """What `make` does first: above all the passphrase of the stack's own backend."""
@@ -69,6 +72,16 @@ class Stack:
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.mooring("status", "--json").stdout)
         return found
+
+
+def copy_of_checkout(to: Path) -> Path:
+    """The working tree as it is, with the same virtualenv; what runs there imports from there."""
+    left_out = shutil.ignore_patterns(".venv", ".git", "__pycache__", ".*_cache", "*.egg-info")
+    shutil.copytree(ROOT, to, ignore=left_out, symlinks=True)
+    (to / ".venv").symlink_to(ROOT / ".venv")
+    for file in (to / "stacks").iterdir():
+        file.write_text(without_salt(file.read_text()))
+    return to
 
 
 def environment_in(surroundings: Mapping[str, str]) -> dict[str, str]:

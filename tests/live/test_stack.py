@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 import requests
 import urllib3
 from live.load import Load
-from live.stack import ROOT, Stack, docker, no_change, on
+from live.stack import Stack, copy_of_checkout, docker, no_change, on
 
 from mooring.cli.overview import HostOverview, Overview
 from mooring.clients import consul, nomad, ssh
@@ -63,16 +62,11 @@ def test_up_ends_with_a_page_that_several_instances_answer(overview: Overview) -
 
 
 def test_the_same_program_is_no_change_three_times_and_from_another_clone(stack: Stack, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    for changed in subprocess.check_output(["git", "diff", "--name-only", "HEAD"], cwd=ROOT, text=True).split():
-        shutil.copy(ROOT / changed, clone / changed)  # what is tested is the working tree
-    (clone / ".venv").symlink_to(ROOT / ".venv")
-    elsewhere = Stack(stack.name, stack.state, clone)
+    elsewhere = Stack(stack.name, stack.state, copy_of_checkout(tmp_path / "elsewhere"))
 
     for _ in range(3):
         assert no_change(stack.pulumi("preview", "--expect-no-changes"))
-    assert no_change(elsewhere.pulumi("preview", "--expect-no-changes", PYTHONPATH=str(clone)))
+    assert no_change(elsewhere.pulumi("preview", "--expect-no-changes"))
 
 
 def test_status_says_what_is_there(stack: Stack) -> None:
@@ -363,15 +357,11 @@ class TestBadInput:
     def test_a_dockerfile_that_does_not_build_fails_with_its_own_last_lines_and_the_app_runs_on(
         self, stack: Stack, overview: Overview, tmp_path: Path
     ) -> None:
-        clone = tmp_path / "clone"
-        shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".venv", ".git", "__pycache__"), symlinks=True)
-        (clone / ".venv").symlink_to(ROOT / ".venv")
+        clone = copy_of_checkout(tmp_path / "broken")
         with (clone / "apps/hello/Dockerfile").open("a") as file:
             file.write('RUN ["node", "-e", "console.log(\'no such thing\'); process.exit(3)"]\n')
 
-        up = Stack(stack.name, stack.state, clone).pulumi(
-            "up", "--yes", "--skip-preview", "--non-interactive", PYTHONPATH=str(clone)
-        )
+        up = Stack(stack.name, stack.state, clone).pulumi("up", "--yes", "--skip-preview", "--non-interactive")
 
         assert up.returncode != 0
         assert "no such thing" in up.stdout
@@ -381,7 +371,7 @@ class TestBadInput:
     def test_a_wrong_passphrase_is_one_clear_sentence(self, stack: Stack) -> None:
         wrong = subprocess.run(
             [sys.executable, "-m", "mooring.cli", "preview", "--stack", stack.name],
-            cwd=ROOT, env={**stack.environment, "PULUMI_CONFIG_PASSPHRASE": "wrong"},
+            cwd=stack.root, env={**stack.environment, "PULUMI_CONFIG_PASSPHRASE": "wrong"},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 

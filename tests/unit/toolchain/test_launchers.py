@@ -44,7 +44,7 @@ def test_a_launcher_finds_the_project_from_the_programs_folder(tmp_path: Path) -
 
     ended = launched(tmp_path, root / "infra")
 
-    assert ended.stdout == f"{root}/.venv/bin/python -u -m stand.in 127.0.0.1:1\n"
+    assert ended.stdout == f"{root}/.venv/bin/python -P -u -m stand.in 127.0.0.1:1\n"
 
 
 def test_a_launcher_outside_of_a_project_takes_the_python_it_is_told(tmp_path: Path) -> None:
