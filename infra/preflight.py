@@ -13,9 +13,11 @@ import docker.errors
 import pulumi
 import requests
 
+from components.hosts.hosts import unserved
 from infra.settings import Settings, report
 from mooring.clients.answers import rows
-from mooring.toolchain import images
+from mooring.toolchain import binaries, images
+from mooring.toolchain.errors import CannotPrepare
 
 NODE_MEMORY = 640
 """MiB that a node with both agents and a few small apps really uses; three of them were seen to use under 2 GB."""
@@ -165,8 +167,26 @@ def _capacity_problems(wanted: Wanted, machine: Machine) -> Iterator[str]:
 def preflight(settings: Settings) -> None:
     """Refuse to start where it would end half-way; raises `pulumi.RunError` with everything that is wrong."""
     wanted = Wanted.by(settings)
-    if wanted.nodes and (found := list(problems(wanted, Machine.look(wanted)))):
+    # A group that cannot be made would otherwise be found out when the network is there already.
+    found = [
+        *unserved(settings.groups),
+        *missing_agents(settings),
+        *(problems(wanted, Machine.look(wanted)) if wanted.nodes else ()),
+    ]
+    if found:
         raise pulumi.RunError(report(f"stack {pulumi.get_stack()}", found))
+
+
+def missing_agents(settings: Settings) -> Iterator[str]:
+    """The agents' programs that are not on this machine in the version that the stack names."""
+    for setting, tool, version in (
+        ("consulVersion", "consul", settings.consul_version),
+        ("nomadVersion", "nomad", settings.nomad_version),
+    ):
+        try:
+            binaries.locate(tool, version)
+        except CannotPrepare as problem:
+            yield f"mooring:{setting}: {problem}"
 
 
 def _free(network: IPv4Network, machine: Machine) -> str:

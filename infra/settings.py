@@ -1,13 +1,14 @@
 """A stack's values, read once and checked all at once; what a value means to whoever gets it is documented there."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from components.hosts import Group, Role
 from components.hosts.local import BLOCK, capacity
@@ -70,14 +71,25 @@ class Settings(_Values):
     @classmethod
     def from_values(cls, found: Mapping[str, str], file: str, project: str) -> Self:
         """The values as the engine hands them: text, with whatever is not plain text as JSON."""
-        try:
-            settings = cls.model_validate({key: _value(value) for key, value in found.items()})
-            problems = settings.problems()
-        except ValidationError as error:
-            raise pulumi.RunError(report(file, [_sentence(project, e) for e in error.errors()])) from None
-        if problems:
-            raise pulumi.RunError(report(file, [f"{project}:{problem}" for problem in problems]))
+        values = {key: _value(value) for key, value in found.items()}
+        settings, problems = cls._tried(values)
+        if settings is None:
+            # What is fine by itself is still looked at: a person should have to run this once.
+            wrong = {problem["loc"][0] for problem in problems}
+            rest, _ = cls._tried({key: value for key, value in values.items() if key not in wrong})
+            sentences = [*map(_sentence, problems), *(rest.problems() if rest else ())]
+        else:
+            sentences = settings.problems()
+        if settings is None or sentences:
+            raise pulumi.RunError(report(file, [f"{project}:{sentence}" for sentence in sentences]))
         return settings
+
+    @classmethod
+    def _tried(cls, values: Mapping[str, Any]) -> tuple[Self | None, list[ErrorDetails]]:
+        try:
+            return cls.model_validate(values), []
+        except ValidationError as error:
+            return None, error.errors()
 
     @property
     def groups(self) -> list[Group]:
@@ -125,15 +137,15 @@ def _value(text: str) -> Any:
     return json.loads(text) if text[:1] in ("[", "{") else text
 
 
-def _sentence(project: str, error: Any) -> str:
+def _sentence(error: ErrorDetails) -> str:
     path = ".".join(str(step) for step in error["loc"])
     if error["type"] == "extra_forbidden":
         known = ", ".join(sorted(TypeAdapter(Settings).json_schema()["properties"]))
-        return f"{project}:{path} is no setting" + (f"; these are: {known}" if "." not in path else "")
+        return f"{path} is no setting" + (f"; these are: {known}" if "." not in path else "")
     got = "" if error["type"] == "missing" or "assword" in path else f", got {error['input']!r}"
-    return f"{project}:{path}: {error['msg'][:1].lower()}{error['msg'][1:]}{got}"
+    return f"{path}: {error['msg'][:1].lower()}{error['msg'][1:]}{got}"
 
 
-def report(file: str, problems: list[str]) -> str:
-    """What a person reads: where, and every problem on a line of its own."""
-    return "\n".join([f"{file} cannot be used:", *(f"  {problem}" for problem in problems)])
+def report(what: str, problems: Iterable[str]) -> str:
+    """What a person reads: what cannot be used, and every problem on a line of its own."""
+    return "\n".join([f"{what} cannot be used:", *(f"  {problem}" for problem in problems)])

@@ -31,7 +31,7 @@ def up(context: typer.Context, stack: Stack = "dev") -> None:
 @app.command(context_settings=PASSED_ON)
 def preview(context: typer.Context, stack: Stack = "dev") -> None:
     """Show what `up` would change; further options go to `pulumi preview`."""
-    raise typer.Exit(stacks.preview(stack, context.args))
+    raise typer.Exit(stacks.preview(stack, context.args, say))
 
 
 @app.command(context_settings=PASSED_ON)
@@ -59,6 +59,6 @@ def main() -> None:
     """Run a command; what a person can put right is one sentence, not a traceback."""
     try:
         app()
-    except (overviews.NotUp, stacks.DoesNotOpen, stacks.NoSuchStack, CannotPrepare) as error:
+    except (overviews.NotUp, stacks.CannotSelect, stacks.DoesNotOpen, stacks.NoSuchStack, CannotPrepare) as error:
         say(str(error))
         raise SystemExit(1) from None

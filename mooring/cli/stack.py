@@ -5,10 +5,19 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import yaml
+
 from mooring.cli import pulumi
 from mooring.cli.recover import recover
-from mooring.toolchain import places
-from mooring.toolchain.environment import PASSPHRASE, PASSPHRASE_FILE, backend_url, local_stacks, passphrase_file
+from mooring.toolchain import binaries, places
+from mooring.toolchain.environment import (
+    PASSPHRASE,
+    PASSPHRASE_FILE,
+    backend_url,
+    ensure_passphrase,
+    local_stacks,
+    passphrase_file,
+)
 from mooring.toolchain.places import CHECKOUT
 
 Say = Callable[[str], None]
@@ -16,6 +25,10 @@ Say = Callable[[str], None]
 
 class NoSuchStack(Exception):
     """No file says what this stack is: name one that has a file, or write one."""
+
+
+class CannotSelect(Exception):
+    """Pulumi cannot open or make the stack, for the reason that it gives."""
 
 
 class DoesNotOpen(Exception):
@@ -26,13 +39,16 @@ def up(stack: str, options: Sequence[str], say: Say) -> int:
     """Make the stack what the program says; a run that was killed before is put right first."""
     if status := select(stack, create=True):
         return status
+    bring_agents(stack, say)
     recover(stack, project=pulumi.project(), env=pulumi.whole_environment(), cwd=CHECKOUT, say=say)
     return pulumi.run(["up", "--stack", stack, "--yes", "--skip-preview", *options])
 
 
-def preview(stack: str, options: Sequence[str]) -> int:
+def preview(stack: str, options: Sequence[str], say: Say) -> int:
+    """Show what `up` would do; nothing is written but what the toolchain keeps on this machine."""
     if status := select(stack, create=True):
         return status
+    bring_agents(stack, say)
     return pulumi.run(["preview", "--stack", stack, *options])
 
 
@@ -54,20 +70,26 @@ def down(stack: str, options: Sequence[str], say: Say) -> int:
     return 0
 
 
+def bring_agents(stack: str, say: Say) -> None:
+    """Fetch the versions that the stack names, where they are not the pinned ones; raises `CannotPrepare`."""
+    values = yaml.safe_load(stack_file(stack).read_text()).get("config") or {}
+    for tool in ("consul", "nomad"):
+        if (version := values.get(f"{pulumi.project()}:{tool}Version")) is not None:
+            binaries.agent_binary(tool, str(version), say)
+
+
 def select(stack: str, *, create: bool) -> int:
     """Make `stack` the current one, so that plain `pulumi` commands mean it too; raises `DoesNotOpen`."""
     if create and not stack_file(stack).is_file():
         known = sorted(file.name.split(".")[1] for file in stack_file(stack).parent.glob("Pulumi.*.yaml"))
         raise NoSuchStack(f"there is no stacks/{stack_file(stack).name}; these stacks have one: {', '.join(known)}")
+    if create and pulumi.whole_environment()["PULUMI_BACKEND_URL"] == backend_url():
+        places.private(places.state())
+        ensure_passphrase()
     asked = pulumi.ask(["stack", "select", stack, *(["--create"] if create else [])])
     if asked.returncode != 0:
-        if create and "encryptionsalt:" in stack_file(stack).read_text():
-            raise DoesNotOpen(
-                f"{passphrase_setting()} does not open {stack_file(stack).name}, whose line `encryptionsalt` was made "
-                f"with another passphrase: give that one, or remove the line to start anew ({asked.stderr.strip()})"
-            )
         if create:
-            print(asked.stderr.strip())  # noqa: T201 -- Pulumi's own words are the message
+            raise CannotSelect(f"stack {stack!r}: {asked.stderr.strip()}{_hint(stack)}")
         return asked.returncode
     # With the wrong passphrase Pulumi's other commands would first write a salt of their own into the stack file.
     opened = pulumi.ask(["stack", "output", "--stack", stack, "--show-secrets", "--json"])
@@ -76,6 +98,16 @@ def select(stack: str, *, create: bool) -> int:
             f"{passphrase_setting()} does not open the secrets of stack {stack!r}: {opened.stderr.strip()}"
         )
     return 0
+
+
+def _hint(stack: str) -> str:
+    """What is behind it when a stack file outlived its state: Pulumi says only that a passphrase is wrong."""
+    if "encryptionsalt:" not in stack_file(stack).read_text():
+        return ""
+    return (
+        f"\nstacks/{stack_file(stack).name} has a line `encryptionsalt`, made with a passphrase: "
+        f"{passphrase_setting()} must give that one, or the line must go, for a stack that starts anew"
+    )
 
 
 def stack_file(stack: str) -> Path:

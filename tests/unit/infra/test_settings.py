@@ -75,3 +75,10 @@ def test_a_password_without_its_registry_is_refused_and_never_repeated() -> None
 
 def test_a_stack_without_a_load_balancer_is_refused() -> None:
     assert "none has the role edge" in refusal([HOSTS[0]])
+
+
+def test_what_is_wrong_together_is_found_beside_what_is_wrong_by_itself() -> None:
+    text = refusal(servers(2), prot="8080")
+
+    assert "mooring:prot is no setting" in text
+    assert "2 have the role server" in text

@@ -52,7 +52,7 @@ def test_a_launcher_outside_of_a_project_takes_the_python_it_is_told(tmp_path: P
 
     ended = launched(tmp_path, tmp_path, MOORING_PYTHON=f"{root}/.venv/bin/python")
 
-    assert ended.stdout.startswith(f"{root}/.venv/bin/python -u")
+    assert ended.stdout.startswith(f"{root}/.venv/bin/python -P -u")
 
 
 def test_a_launcher_without_any_project_says_what_would_do(tmp_path: Path) -> None:
