@@ -9,6 +9,7 @@ import yaml
 
 from mooring.cli import pulumi
 from mooring.cli.recover import recover
+from mooring.clients.answers import table
 from mooring.toolchain import binaries, places
 from mooring.toolchain.environment import (
     PASSPHRASE,
@@ -72,7 +73,7 @@ def down(stack: str, options: Sequence[str], say: Say) -> int:
 
 def bring_agents(stack: str, say: Say) -> None:
     """Fetch the versions that the stack names, where they are not the pinned ones; raises `CannotPrepare`."""
-    values = yaml.safe_load(stack_file(stack).read_text()).get("config") or {}
+    values = table(yaml.safe_load(stack_file(stack).read_text()).get("config"))
     for tool in ("consul", "nomad"):
         if (version := values.get(f"{pulumi.project()}:{tool}Version")) is not None:
             binaries.agent_binary(tool, str(version), say)
