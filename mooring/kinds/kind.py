@@ -40,7 +40,10 @@ Props = dict[str, Any]
 
 
 class Spec(BaseModel):
-    """Base of every kind's inputs: frozen, and an unknown key is refused by name."""
+    """Base of every kind's inputs: frozen, and an unknown key is refused by name.
+
+    A union of models names its discriminator, or a mistake in one is told as a mistake in each.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

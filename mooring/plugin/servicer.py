@@ -95,6 +95,8 @@ def init_failed(
 
 def changes(handler: Handler[Any], old: Marked, new: Marked) -> dict[Path, Change]:
     """What makes the thing another one or changes it; how it is reached does neither."""
+    if old == new:
+        return {}  # as for nearly every resource of nearly every run: its model need not be asked
     try:
         was, will_be = (meaning(understood(handler, inputs)) for inputs in (old, new))
         found = differences_in_meaning(old, new, was, will_be)
@@ -205,7 +207,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
             if seen is None:
                 return pb.ReadResponse()
-            found = patched(inputs, meaning(spec), meaning(seen.spec))
+            found = inputs if seen.spec == spec else patched(inputs, meaning(spec), meaning(seen.spec))
             found = with_secrets(rewrap(found, inputs), call.handler.secret_inputs)
             properties = call.recorded(found, seen.outputs, outputs)
             if failure:
