@@ -147,7 +147,7 @@ class Nomad:
         return found
 
     def delete_acl_token(self, accessor: str) -> None:
-        self._send("DELETE", f"/v1/acl/token/{quote(accessor, safe='')}", fine=(404,))
+        self._send("DELETE", f"/v1/acl/token/{quote(accessor, safe='')}")
 
     def _found(self, path: str) -> Json | None:
         response = self._send("GET", path, fine=(404,))

@@ -127,7 +127,10 @@ class TokenHandler(Handler[TokenSpec]):
 
     @override
     def delete(self, id_: str, spec: TokenSpec, outputs: Props, work: Work) -> None:
-        nomad.region(spec.endpoint).delete_acl_token(id_)
+        api = nomad.region(spec.endpoint)
+        # Nomad refuses to delete a token that it does not have, and says so with the status of any bad request.
+        if api.acl_token(id_) is not None:
+            api.delete_acl_token(id_)
 
 
 class AclToken(Resource):
