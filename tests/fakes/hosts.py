@@ -1,0 +1,268 @@
+"""Hosts with a memory, in the place of the connections of `mooring.clients.ssh`.
+
+They run no shell: each line that our scripts are made of is understood by itself, and any other raises. What the lines
+really do is for the tests on real hosts.
+"""
+
+import io
+import json
+import re
+import shlex
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from mooring.clients.errors import Unreachable, Untrusted
+from mooring.clients.ssh import Answer, Connection
+from mooring.kinds import host
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A file, or a directory when it has no content."""
+
+    content: bytes | None
+    mode: int
+    owner: str = "root"
+    group: str = "root"
+
+
+@dataclass(kw_only=True)
+class Service:
+    active: bool = False
+    enabled: bool = False
+    starts: int = 0
+    reloads: int = 0
+
+
+class Failed(Exception):
+    """A line that ends with a failure, as the shell reports it."""
+
+
+@dataclass
+class FakeHost:
+    """A Debian machine that has booted."""
+
+    connection: Connection
+    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    users: set[str] = field(default_factory=lambda: {"root"})
+    services: dict[str, Service] = field(default_factory=dict[str, Service])
+    state: str = "running"
+    failed_units: tuple[str, ...] = ()
+    deaf: set[str] = field(default_factory=set[str])
+    """Services that start and never listen."""
+
+    on_start: Callable[[str], None] = lambda _: None
+    """Called with a service's name while it is (re)started or reloaded."""
+
+    def __post_init__(self) -> None:
+        for path in ("/", "/etc", "/etc/systemd", "/etc/systemd/system", "/opt", "/var", "/var/lib"):
+            self.entries[path] = Entry(content=None, mode=0o755)
+
+    def content(self, path: str) -> str:
+        found = self.entries[path].content
+        assert found is not None, f"{path} is a directory"
+        return found.decode()
+
+    def write(self, path: str, content: str) -> None:
+        """As a person does by hand."""
+        self.entries[path] = replace(self.entries[path], content=content.encode())
+
+    def run(self, script: str, stdin: bytes) -> Answer:
+        if script == host.FACTS:
+            return _answer(self._facts())
+        if script == host.FAILED_UNITS:
+            return _answer(" ".join(self.failed_units))
+        shell = _Shell(self, stdin)
+        try:
+            for line in _lines(script):
+                shell.run(line)
+        except Failed as failure:
+            return Answer(status=1, stdout=shell.printed, stderr=str(failure))
+        return Answer(status=0, stdout=shell.printed, stderr="")
+
+    def _facts(self) -> str:
+        return json.dumps(
+            {
+                "state": self.state,
+                "machine_id": "0123456789abcdef0123456789abcdef",
+                "distribution": "debian 12",
+                "architecture": "x86_64",
+                "cpus": 2,
+                "memory_mib": 2048,
+            }
+        )
+
+
+class FakeHosts:
+    """Every host that can be reached, by address and port. Where there is none, nobody answers."""
+
+    def __init__(self, *hosts: FakeHost) -> None:
+        self._hosts = {(each.connection.address, each.connection.port): each for each in hosts}
+        self.asked_again = 0
+
+    def answer(self, where: Connection, command: str, stdin: bytes, within: float) -> Answer:
+        del within
+        found = self._hosts.get((where.address, where.port))
+        if found is None:
+            raise Unreachable(f"{where.address}:{where.port} cannot be reached by SSH: Connection refused")
+        if where.host_key != found.connection.host_key:
+            raise Untrusted(f"{where.address} does not present the pinned host key")
+        if where.private_key != found.connection.private_key:
+            raise Untrusted(f"{where.address} refused the key of {where.user}")
+        return found.run(command, stdin)
+
+    def forget_silence(self) -> None:
+        self.asked_again += 1
+
+
+def _answer(text: str) -> Answer:
+    return Answer(status=0, stdout=text.encode(), stderr="")
+
+
+def _lines(script: str) -> list[str]:
+    """The script's commands: lines, but for the one loop, which is a command of several."""
+    one_line = re.sub(
+        r"\nfor _ in .*?\nexit 1", lambda loop: "\n" + loop.group().replace("\n", " "), script, flags=re.DOTALL
+    )
+    return [line.strip() for line in one_line.splitlines() if line.strip()]
+
+
+class _Shell:
+    """What one script does to a host."""
+
+    def __init__(self, on: FakeHost, stdin: bytes) -> None:
+        self._host = on
+        self._stdin = stdin
+        self.printed = b""
+
+    def run(self, line: str) -> None:  # noqa: C901, PLR0912 -- a table: one case for each line that our scripts have
+        match shlex.split(line):
+            case ["set", "-eu"]:
+                pass
+            case ["id", "-u", user, ">/dev/null", "2>&1", "||", "useradd", *_, name] if user == name:
+                self._host.users.add(user)
+            case ["install", "-d", "-m", mode, "-o", owner, "-g", group, path]:
+                self._directory(path, int(mode, 8), owner, group)
+            case ["mkdir", "-p", "-m", "0755", *paths]:
+                for path in paths:
+                    self._parents(f"{path}/x")
+            case ["tar", "-x", "-p", "--same-owner", "--no-overwrite-dir", "-C", "/", "-f", "-"]:
+                self._unpack()
+            case ["cd", "/", "&&", "tar", "-c", "--no-recursion", "--ignore-failed-read", "-f", "-", "--", *names]:
+                assert names[-3:] == ["2>/dev/null", "||", "true"]
+                self._pack(names[:-3])
+            case ["rm", "-f", "--", path]:
+                self._host.entries.pop(path, None)
+            case ["rm", "-rf", "--", path]:
+                for gone in [p for p in self._host.entries if p == path or p.startswith(f"{path}/")]:
+                    del self._host.entries[gone]
+            case ["rmdir", "--ignore-fail-on-non-empty", "--", path, "2>/dev/null", "||", "true"]:
+                if not any(other.startswith(f"{path}/") for other in self._host.entries):
+                    self._host.entries.pop(path, None)
+            case ["test", "-x", path]:
+                if path not in self._host.entries:
+                    raise Failed("")
+            case ["set", "-eu;", "mkdir", "-p", folder, *_, "mv", _, target]:
+                self._parents(f"{folder.removesuffix(';')}/x")
+                self._host.entries[target] = Entry(content=self._stdin, mode=0o755)
+            case ["[", "-x", path, "]", "&&", "echo", yes, "||", "echo", no]:
+                self._say(yes if path in self._host.entries else no)
+            case ["echo", words]:
+                self._say(words)
+            case ["if", "[", "-e", path, "];", "then", "systemctl", "disable", "--now", unit, "fi"]:
+                if path in self._host.entries:
+                    self._systemctl(["disable", "--now", unit.removesuffix(";")])
+            case ["systemctl", *words]:
+                self._systemctl(words)
+            case ["for", "_", "in", *_]:
+                self._wait_until_it_listens(line)
+            case _:
+                raise NotImplementedError(line)
+
+    def _say(self, words: str) -> None:
+        self.printed += f"{words}\n".encode()
+
+    def _directory(self, path: str, mode: int, owner: str, group: str) -> None:
+        for name in (owner, group):
+            if name not in self._host.users:
+                raise Failed(f"install: invalid user '{name}'")
+        self._parents(path)
+        self._host.entries[path] = Entry(content=None, mode=mode, owner=owner, group=group)
+
+    def _parents(self, path: str) -> None:
+        steps = path.split("/")[1:-1]
+        for depth in range(1, len(steps) + 1):
+            self._host.entries.setdefault(f"/{'/'.join(steps[:depth])}", Entry(content=None, mode=0o755))
+
+    def _unpack(self) -> None:
+        with tarfile.open(fileobj=io.BytesIO(self._stdin), mode="r:") as tar:
+            for entry in tar:
+                stream = tar.extractfile(entry)
+                assert stream is not None
+                self._parents(f"/{entry.name}")
+                # A name that the machine does not know becomes the number in the archive, which is root's.
+                owner, group = (n if n in self._host.users else "root" for n in (entry.uname, entry.gname))
+                self._host.entries[f"/{entry.name}"] = Entry(
+                    content=stream.read(), mode=entry.mode, owner=owner, group=group
+                )
+
+    def _pack(self, names: list[str]) -> None:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            for name in names:
+                if (found := self._host.entries.get(f"/{name}")) is None:
+                    continue
+                entry = tarfile.TarInfo(name)
+                entry.mode, entry.uname, entry.gname = found.mode, found.owner, found.group
+                entry.type = tarfile.REGTYPE if found.content is not None else tarfile.DIRTYPE
+                entry.size = len(found.content or b"")
+                tar.addfile(entry, io.BytesIO(found.content or b""))
+        self.printed += buffer.getvalue()
+
+    def _systemctl(self, words: list[str]) -> None:
+        match words:
+            case ["daemon-reload"]:
+                pass
+            case ["enable" | "disable" as verb, "--quiet", unit]:
+                self._service(unit).enabled = verb == "enable"
+            case ["disable", "--now", unit]:
+                self._host.services[unit] = Service()
+            case ["start" | "restart" | "reload" | "stop" as verb, unit]:
+                self._turn(verb, unit)
+            case ["show", "-p", "ActiveState", "-p", "UnitFileState", unit]:
+                found = self._host.services.get(unit, Service())
+                there = f"/etc/systemd/system/{unit}" in self._host.entries
+                self._say(f"ActiveState={'active' if found.active else 'inactive'}")
+                # Empty, and not `disabled`, where there is no such unit.
+                self._say(f"UnitFileState={('enabled' if found.enabled else 'disabled') if there else ''}")
+            case _:
+                raise NotImplementedError(f"systemctl {shlex.join(words)}")
+
+    def _service(self, unit: str) -> Service:
+        if f"/etc/systemd/system/{unit}" not in self._host.entries:
+            raise Failed(f"Failed to find unit {unit}: Unit file {unit} does not exist.")
+        return self._host.services.setdefault(unit, Service())
+
+    def _turn(self, verb: str, unit: str) -> None:
+        service = self._service(unit)
+        if verb != "stop":
+            self._host.on_start(unit.removesuffix(".service"))
+        match verb:
+            case "stop":
+                service.active = False
+            case "reload":
+                if not service.active:
+                    raise Failed(f"{unit} is not active, cannot reload.")
+                service.reloads += 1
+            case "start" if service.active:
+                pass
+            case _:
+                service.active = True
+                service.starts += 1
+
+    def _wait_until_it_listens(self, line: str) -> None:
+        found = re.search(r'echo "(?P<what>(?P<service>\S+) does not listen on port .*? its last lines:)"', line)
+        assert found is not None, line
+        if found["service"] in self._host.deaf or not self._host.services[f"{found['service']}.service"].active:
+            raise Failed(f"{found['what']}\n{found['service']}: cannot bind: address already in use")

@@ -1,0 +1,151 @@
+"""A Nomad region with a memory, as awkward as version 1.6: access rights here, jobs in `fakes.nomad_jobs`."""
+
+import itertools
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from fakes.clock import FakeClock
+from fakes.consul import server
+from fakes.network import Question, Reply, refusal
+from fakes.nomad_jobs import FakeJobs
+
+Json = dict[str, Any]
+
+
+def node(name: str, **changes: Any) -> Json:
+    return {
+        "ID": str(uuid.uuid5(uuid.NAMESPACE_DNS, name)),
+        "Name": name,
+        "Datacenter": "dc1",
+        "NodePool": "default",
+        "Status": "ready",
+        "SchedulingEligibility": "eligible",
+        "Drain": False,
+        "Drivers": None,
+        **changes,
+    }
+
+
+class FakeNomad:
+    """Formed, bootstrapped and healthy until a test says otherwise. `management` is the secret of its first token."""
+
+    def __init__(self, management: str, clock: FakeClock) -> None:
+        self.leader: str = "198.18.0.11:4647"
+        names = ("s1", "s2", "s3")
+        self.servers: list[Json] | None = [server(f"{name}.global", Leader=name == "s1") for name in names]
+        """None is what autopilot says when it has not looked since the election: not an empty list, but null."""
+
+        self.nodes: list[Json] = [node(name) for name in names]
+        self.policies: dict[str, Json] = {}
+        self.tokens: dict[str, Json] = {}
+        """By accessor."""
+
+        self.jobs = FakeJobs(clock, [found["Name"] for found in self.nodes])
+        self._index = itertools.count(10)
+        for name in ("deploy", "status"):
+            self._put_policy({"Name": name, "Description": "", "Rules": ""})
+        self._bootstrap(management)
+
+    def forget_tokens(self) -> None:
+        """Before anybody bootstrapped it."""
+        self.tokens.clear()
+
+    def reply(self, question: Question) -> Reply:  # noqa: C901, PLR0911 -- a server's routes are one table
+        own = self._own(question.token)
+        match question.method, question.path:
+            case _ if not self.leader:
+                # The question for the leader as well, after 5 s of hoping.
+                return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "No cluster leader")
+            case "GET", ["status", "leader"]:
+                return Reply(body=self.leader)
+            case "POST", ["acl", "bootstrap"]:
+                if self.tokens:
+                    return refusal(HTTPStatus.BAD_REQUEST, "ACL bootstrap already done (reset index: 11)")
+                return Reply(body=self._bootstrap(question.body["BootstrapSecret"]))
+            case "GET", ["acl", "token", "self"]:
+                return Reply(body=own) if own else refusal(HTTPStatus.NOT_FOUND, "ACL token not found")
+            case _ if own is None:
+                return refusal(HTTPStatus.FORBIDDEN, "Permission denied")
+            case "GET", ["nodes"]:
+                return Reply(body=self.nodes)
+            case "GET", ["operator", "autopilot", "health"]:
+                return self._health()
+            case _, ["acl", "policy", _]:
+                return self._policy(question)
+            case _, ["acl", "tokens" | "token", *_]:
+                return self._token(question)
+            case _:
+                return self.jobs.reply(question, str(own["AccessorID"]))
+
+    def _own(self, secret: str) -> Json | None:
+        return next((token for token in self.tokens.values() if token["SecretID"] == secret), None)
+
+    def _bootstrap(self, secret: str) -> Json:
+        return self._keep_token(str(uuid.uuid4()), secret, {"Name": "Bootstrap Token", "Type": "management"})
+
+    def _health(self) -> Reply:
+        healthy = all(found["Healthy"] for found in self.servers or ())
+        body = {"Healthy": healthy, "FailureTolerance": 1 if healthy else 0, "Servers": self.servers}
+        return Reply(status=HTTPStatus.OK if healthy else HTTPStatus.TOO_MANY_REQUESTS, body=body)
+
+    def _policy(self, question: Question) -> Reply:
+        name = question.path[2]
+        match question.method:
+            case "GET":
+                found = self.policies.get(name)
+                return Reply(body=found) if found else refusal(HTTPStatus.NOT_FOUND, "ACL policy not found")
+            case "POST":
+                if question.body["Rules"].count("{") != question.body["Rules"].count("}"):
+                    return refusal(HTTPStatus.BAD_REQUEST, f"failed to parse rules: {question.body['Rules']}")
+                self._put_policy(question.body)
+                return Reply()
+            case "DELETE":
+                self.policies.pop(name, None)
+                return Reply()
+            case _:
+                raise question.not_taught()
+
+    def _put_policy(self, body: Json) -> None:
+        index = next(self._index)
+        given = {key: body[key] for key in ("Name", "Description", "Rules")}
+        self.policies[body["Name"]] = {**given, "JobACL": None, "Hash": "…", "CreateIndex": index, "ModifyIndex": index}
+
+    def _token(self, question: Question) -> Reply:  # noqa: PLR0911 -- a server's routes are one table
+        match question.method, question.path[1:]:
+            case "GET", ["tokens"]:
+                return Reply(body=[{k: v for k, v in t.items() if k != "SecretID"} for t in self.tokens.values()])
+            case "GET", ["token", accessor]:
+                found = self.tokens.get(accessor)
+                return Reply(body=found) if found else refusal(HTTPStatus.NOT_FOUND, "ACL token not found")
+            case "POST", ["token"]:
+                return Reply(body=self._keep_token(str(uuid.uuid4()), str(uuid.uuid4()), question.body))
+            case "POST", ["token", accessor]:
+                if accessor not in self.tokens:
+                    return refusal(HTTPStatus.BAD_REQUEST, f"cannot find token {accessor}")
+                return Reply(body=self._keep_token(accessor, self.tokens[accessor]["SecretID"], question.body))
+            case "DELETE", ["token", accessor]:
+                if self.tokens.pop(accessor, None) is None:
+                    return refusal(HTTPStatus.BAD_REQUEST, f"Cannot delete nonexistent tokens: {accessor}")
+                return Reply()
+            case _:
+                raise question.not_taught()
+
+    def _keep_token(self, accessor: str, secret: str, body: Json) -> Json:
+        index = next(self._index)
+        self.tokens[accessor] = {
+            "AccessorID": accessor,
+            "SecretID": secret,
+            "Name": body["Name"],
+            "Type": body["Type"],
+            # Null where there is none, in an order of its own where there are some.
+            "Policies": sorted(body.get("Policies", []), reverse=True) or None,
+            "Roles": None,
+            "Global": body["Type"] == "management",
+            "Hash": "…",
+            "CreateTime": "2030-01-01T12:00:00Z",
+            "ExpirationTime": None,
+            "CreateIndex": index,
+            "ModifyIndex": index,
+        }
+        return self.tokens[accessor]

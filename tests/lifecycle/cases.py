@@ -1,0 +1,206 @@
+"""The kinds that the promises are tested on, each with one thing that may be made anywhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mooring.clients.http import Endpoint
+from mooring.clients.ssh import Connection
+from mooring.kinds import agent, consul_acl, host_files, nomad_acl, nomad_job
+from mooring.kinds.agent import AgentSpec
+from mooring.kinds.host_files import FilesSpec
+from mooring.kinds.kind import Handler, Spec, Work
+from mooring.kinds.nomad_job import JobSpec
+from mooring.kinds.placement import Directory, File
+from mooring.kinds.ssh import KeyPairHandler, KeyPairSpec
+
+SECOND: Final = 1_000_000_000
+NOBODY: Final = 1
+"""A port on which nothing listens."""
+
+UNKNOWN_TOKEN: Final = "99999999-dddd-4ddd-8ddd-999999999999"  # noqa: S105 -- of nobody
+SECRET_CONTENT: Final = "a-line-that-nobody-else-may-read"  # noqa: S105 -- guards nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """A stack, with every right that there is."""
+
+    consul: Endpoint
+    nomad: Endpoint
+    host: Connection
+    image: str
+    """That the nodes can run without asking anybody new."""
+
+    work: Callable[[str], Work]
+    """For a handler, on behalf of the named stack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One thing of a kind."""
+
+    handler: Handler[Any]
+    spec: Spec
+    edited: Spec
+    """The same thing, changed by somebody else."""
+
+    unreachable: Spec
+    """The same thing, where nobody answers."""
+
+    refused: Spec
+    """The same thing, for somebody who may do nothing."""
+
+    secrets: tuple[str, ...]
+
+
+def consul_policy(reach: Reach) -> Case:
+    spec = consul_acl.PolicySpec(
+        endpoint=reach.consul, name="lifecycle", description="tests", rules='key_prefix "a/" {\n  policy = "read"\n}\n'
+    )
+    edited = changed(spec, rules='key_prefix "a/" { policy = "write" }')
+    return by_endpoint(consul_acl.PolicyHandler(), spec, edited)
+
+
+def consul_token(reach: Reach) -> Case:
+    spec = consul_acl.TokenSpec(
+        endpoint=reach.consul,
+        accessor_id="33333333-cccc-4ccc-8ccc-333333333331",
+        secret_id="33333333-cccc-4ccc-8ccc-333333333332",  # noqa: S106 -- of a token that opens nothing
+        description="tests",
+        policies=("status", "dns"),
+        node_identities=("some-node:dc1",),
+    )
+    # Without any of what Consul then leaves out.
+    edited = changed(spec, policies=(), node_identities=(), description="")
+    return by_endpoint(consul_acl.TokenHandler(), spec, edited, spec.secret_id)
+
+
+def nomad_policy(reach: Reach) -> Case:
+    spec = nomad_acl.PolicySpec(endpoint=reach.nomad, name="lifecycle", rules='node { policy = "read" }')
+    edited = changed(spec, rules='node { policy = "write" }', description="by hand")
+    return by_endpoint(nomad_acl.PolicyHandler(), spec, edited)
+
+
+def nomad_token(reach: Reach) -> Case:
+    spec = nomad_acl.TokenSpec(endpoint=reach.nomad, name="lifecycle", policies=("status", "deploy"))
+    edited = changed(spec, policies=("status",))
+    return by_endpoint(nomad_acl.TokenHandler(), spec, edited)
+
+
+def nomad_job_of_one(reach: Reach) -> Case:
+    spec = JobSpec(endpoint=reach.nomad, job=job(reach.image))
+    edited = changed(spec, job=job(reach.image, count=2))
+    return by_endpoint(nomad_job.JobHandler(), spec, edited)
+
+
+def job(image: str, *, count: int = 1) -> dict[str, Any]:
+    """A small job that is healthy as soon as its task runs."""
+    return {
+        "ID": "lifecycle",
+        "Name": "lifecycle",
+        "Type": "service",
+        "Datacenters": ["dc1"],
+        "Meta": {},
+        "TaskGroups": [
+            {
+                "Name": "web",
+                "Count": count,
+                "Update": {
+                    "MaxParallel": 2,
+                    "HealthCheck": "task_states",
+                    "MinHealthyTime": SECOND // 10,
+                    "HealthyDeadline": 30 * SECOND,
+                    "ProgressDeadline": 0,
+                    "AutoRevert": True,
+                },
+                "Tasks": [
+                    {
+                        "Name": "app",
+                        "Driver": "docker",
+                        "User": "65534",
+                        "Config": {"image": image, "readonly_rootfs": True},
+                        "Env": {"PORT": "8080"},
+                        "Resources": {"CPU": 50, "MemoryMB": 64},
+                        "KillTimeout": SECOND,
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def host_files_of_two(reach: Reach) -> Case:
+    spec = FilesSpec(
+        connection=reach.host,
+        files={
+            "/etc/lifecycle/secret.conf": File(content=SECRET_CONTENT, mode="0600"),
+            "/etc/lifecycle/deeper/open.conf": File(content="umlaut: ä\n"),
+        },
+        directories={"/etc/lifecycle": Directory(mode="0750")},
+    )
+    edited = changed(spec, files={**spec.files, "/etc/lifecycle/secret.conf": File(content="by hand", mode="0644")})
+    return by_connection(host_files.FilesHandler(), spec, edited, SECRET_CONTENT)
+
+
+def host_agent(reach: Reach) -> Case:
+    spec = AgentSpec(
+        connection=reach.host,
+        service="lifecycle-agent",
+        user="lifecycle-agent",
+        files={
+            "/etc/lifecycle-agent/agent.conf": File(content=SECRET_CONTENT, mode="0640", group="lifecycle-agent"),
+            "/etc/lifecycle-agent/tls.pem": File(content="one"),
+        },
+        directories={"/etc/lifecycle-agent": Directory(mode="0750", group="lifecycle-agent")},
+        data=("/var/lib/lifecycle-agent",),
+        unit="[Service]\nExecStart=/usr/bin/socat TCP-LISTEN:7399,bind=127.0.0.1,fork,reuseaddr /dev/null\n"
+        "[Install]\nWantedBy=multi-user.target\n",
+        listens=7399,
+    )
+    edited = changed(spec, files={**spec.files, "/etc/lifecycle-agent/tls.pem": File(content="another")})
+    return by_connection(agent.AgentHandler(), spec, edited, SECRET_CONTENT)
+
+
+CASES: Final[Mapping[str, Callable[[Reach], Case]]] = {
+    made.__name__: made
+    for made in (
+        *(consul_policy, consul_token, nomad_policy, nomad_token),
+        *(nomad_job_of_one, host_files_of_two, host_agent),
+    )
+}
+
+
+def by_endpoint(handler: Handler[Any], spec: Any, edited: Spec, *secrets: str) -> Case:
+    endpoint: Endpoint = spec.endpoint
+    stranger = endpoint.model_copy(update={"token": UNKNOWN_TOKEN})
+    return Case(
+        handler=handler,
+        spec=spec,
+        edited=edited,
+        unreachable=changed(spec, endpoint=endpoint.model_copy(update={"port": NOBODY})),
+        refused=changed(spec, endpoint=stranger),
+        secrets=(*secrets, endpoint.token, UNKNOWN_TOKEN, *lines(endpoint.private_key)),
+    )
+
+
+def by_connection(handler: Handler[Any], spec: Any, edited: Spec, *secrets: str) -> Case:
+    connection: Connection = spec.connection
+    another = KeyPairHandler().create(KeyPairSpec(), Work(urn="", name="key", project="", stack="")).outputs
+    return Case(
+        handler=handler,
+        spec=spec,
+        edited=edited,
+        unreachable=changed(spec, connection=connection.model_copy(update={"port": NOBODY})),
+        refused=changed(spec, connection=connection.model_copy(update={"host_key": another["public_key"]})),
+        secrets=(*secrets, *lines(connection.private_key)),
+    )
+
+
+def changed(spec: Any, **fields: Any) -> Any:
+    return spec.model_copy(update=fields)
+
+
+def lines(key: str) -> list[str]:
+    """The lines of a key that only it has."""
+    return [line for line in key.splitlines() if not line.startswith("-----")]
