@@ -187,7 +187,8 @@ class ConsulCluster(pulumi.ComponentResource):
         return AclToken(
             name,
             endpoint=cluster.endpoint,
-            accessor_id=ids[0].value,
+            # A token's public name, under which Consul lists it.
+            accessor_id=pulumi.Output.unsecret(ids[0].value),
             secret_id=ids[1].value,
             description=name,
             policies=[policy.name] if policy else [],

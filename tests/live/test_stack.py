@@ -168,6 +168,9 @@ class TestStrangers:
 def secrets_of(stack: Stack) -> set[str]:
     """Every token, key and password that the state holds, as the pieces that could be found somewhere."""
     exported = json.loads(stack.pulumi("stack", "export", "--show-secrets").stdout)
+    # A token's accessor is its public name: made up by the same kind as its secret, and no secret itself.
+    resources = exported["deployment"]["resources"]
+    exported["deployment"]["resources"] = [r for r in resources if not r["urn"].endswith("-accessor")]
     names = {"value", "private_key", "private_key_pem", "secret_id", "token", "password", "bcrypt", "key"}
     return {piece for text in _named(exported, names) for piece in _pieces(text)}
 
@@ -191,10 +194,13 @@ def _named(value: Any, names: set[str]) -> Iterator[str]:
 
 def _pieces(text: str) -> Iterator[str]:
     """The value itself, or the lines of a key that no other key has."""
-    if "PRIVATE KEY" in text:
-        # The first lines of a key only say of which kind it is.
-        yield from (line for line in text.splitlines()[2:-1] if len(line) > 40)
-    elif len(text) >= 16 and "\n" not in text and "BEGIN" not in text:
+    lines = text.splitlines()
+    if "BEGIN OPENSSH PRIVATE KEY" in text:
+        yield from (line for line in lines[4:-1] if len(line) > 40)
+    elif "BEGIN PRIVATE KEY" in text:
+        # The second line has most of the secret number. The third is the public half, which the certificate shows.
+        yield lines[2]
+    elif len(text) >= 16 and "\n" not in text and not text.startswith("ssh-"):
         yield text
 
 
@@ -215,7 +221,7 @@ class TestSecrets:
         up = stack.pulumi("up", "--yes", "--skip-preview", "-v=3", "--logtostderr", within=400)
 
         assert up.returncode == 0
-        assert len(up.stderr) > 10_000
+        assert "CLI Metadata" in up.stderr
         assert not [s for s in secrets_of(stack) if s in up.stdout + up.stderr]
 
     def test_no_process_on_a_node_shows_one(self, stack: Stack, overview: Overview) -> None:
