@@ -112,6 +112,11 @@ class Nomad:
         found: list[Json] = self._library.job.get_allocations(quote(job, safe=""))
         return found
 
+    def deployment_allocations(self, deployment: str) -> list[Json]:
+        """Those that the deployment placed: a job's own list does not say of which deployment each is."""
+        found: list[Json] = self._library.deployment.get_deployment_allocations(deployment)
+        return found
+
     def log_tail(self, allocation: str, task: str, *, stream: str, size: int = 4096) -> str:
         """The last `size` bytes that a task wrote to `stdout` or `stderr`; empty when there is no such log."""
         params = {"task": task, "type": stream, "plain": "true", "origin": "end", "offset": str(size)}

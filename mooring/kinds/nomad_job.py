@@ -62,6 +62,10 @@ class EvaluationStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class GaveUp(Exception):
+    """The scheduler came to no answer: the job is registered, and nothing of it may have been placed."""
+
+
 class ChangedMeanwhile(Exception):
     """Somebody registered the job since it was last read: look at the preview again, then decide."""
 
@@ -150,8 +154,7 @@ def as_declared(declared: Any, live: Any) -> Any:
         return {key: as_declared(value, there[key]) for key, value in table(declared).items() if key in there}
     if isinstance(declared, list) and isinstance(live, list):
         wanted, present = rows(declared), rows(live)
-        names = [table(item).get("Name") for item in wanted if isinstance(item, dict)]
-        if names and all(names) and len(names) == len(wanted):
+        if _named(wanted) and _named(present):
             by_name = {item["Name"]: item for item in present}
             kept = [as_declared(item, by_name.pop(item["Name"])) for item in wanted if item["Name"] in by_name]
             return [*kept, *by_name.values()]
@@ -159,6 +162,12 @@ def as_declared(declared: Any, live: Any) -> Any:
             return [as_declared(a, b) for a, b in zip(wanted, present, strict=True)]
         return present
     return live
+
+
+def _named(items: Sequence[Any]) -> bool:
+    """Whether each has a name of its own. Of services Nomad wants that only together with the port."""
+    names = [table(item).get("Name") for item in items if isinstance(item, dict)]
+    return all(names) and len(set(names)) == len(items) > 0
 
 
 def _same(job: Json, found: Json) -> bool:
@@ -212,6 +221,8 @@ def _reasons_against(api: Nomad, job: str, evaluation: str, work: Work) -> list[
         return _deployment_reasons(api, job, deployment, work) if deployment else []
     except (TimedOut, Cancelled) as error:
         return [str(error)]
+    except GaveUp as error:
+        return [f"job {job}: {error}"]
 
 
 def _evaluated(api: Nomad, evaluation: str, work: Work) -> Json:
@@ -221,8 +232,13 @@ def _evaluated(api: Nomad, evaluation: str, work: Work) -> Json:
     def done() -> Json | None:
         found = api.evaluation(evaluation)
         # An unknown word fails here at once, instead of being asked for again until the deadline.
-        waiting = EvaluationStatus(found["Status"]) in (EvaluationStatus.PENDING, EvaluationStatus.BLOCKED)
-        return None if waiting else found
+        match EvaluationStatus(found["Status"]):
+            case EvaluationStatus.PENDING | EvaluationStatus.BLOCKED:
+                return None
+            case EvaluationStatus.COMPLETE:
+                return found
+            case EvaluationStatus.FAILED | EvaluationStatus.CANCELED:
+                raise GaveUp(f"the scheduler gave up: {found['StatusDescription']}")
 
     work.say("waiting for the scheduler")
     return wait_for(done, "the scheduler's answer", within=DEPLOYED_WITHIN, every=0.1, clock=work.clock)
@@ -250,7 +266,7 @@ def _deployment_reasons(api: Nomad, job: str, deployment: str, work: Work) -> li
             case DeploymentStatus.SUCCESSFUL:
                 return []
             case DeploymentStatus.FAILED | DeploymentStatus.CANCELLED:
-                return [f"job {job}: {found['StatusDescription']}", *_unhealthy(api, job, found)]
+                return [f"job {job}: {found['StatusDescription']}", *_unhealthy(api, found)]
             case _:
                 clock.sleep(0)  # raises when the person asked to stop
                 found, index = api.deployment_after(deployment, index)
@@ -267,11 +283,11 @@ def progress(deployment: Mapping[str, Any]) -> str:
     return f"{healthy} of {wanted} healthy, {placed} placed" + (f", {canaries} canaries" if canaries else "")
 
 
-def _unhealthy(api: Nomad, job: str, deployment: Json) -> list[str]:
+def _unhealthy(api: Nomad, deployment: Json) -> list[str]:
     """What happened to each instance of the deployment that is not healthy: events, then its last words."""
     reasons: list[str] = []
-    for allocation in api.allocations(job):
-        if allocation["DeploymentID"] != deployment["ID"] or table(allocation["DeploymentStatus"]).get("Healthy"):
+    for allocation in api.deployment_allocations(deployment["ID"]):
+        if table(allocation["DeploymentStatus"]).get("Healthy"):
             continue
         for task, state in table(allocation["TaskStates"]).items():
             events = "; ".join(e["DisplayMessage"] for e in rows(state["Events"])[-4:] if e["DisplayMessage"])

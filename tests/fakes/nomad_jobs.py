@@ -73,6 +73,8 @@ class Trouble:
     events: tuple[str, ...] = ("Received by client", "Task started by client", "Exit Code: 3", "Not restarting")
     output: str = ""
     errors: str = ""
+    never_ends: bool = False
+    """Neither healthy nor unhealthy for as long as somebody looks."""
 
 
 class FakeJobs:
@@ -276,6 +278,8 @@ class FakeJobs:
         if state["DesiredCanaries"] > len(state["PlacedCanaries"] or ()):
             state["PlacedCanaries"] = [*(state["PlacedCanaries"] or ()), allocation["ID"]]
         self._touch(deployment)
+        if any(trouble and trouble.never_ends for trouble in allocation["_trouble"].values()):
+            return
         if allocation["ClientStatus"] == "failed":
             self._clock.after(UNHEALTHY_AFTER, lambda: self._failed(deployment, job, allocation))
         else:

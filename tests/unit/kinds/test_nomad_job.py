@@ -52,6 +52,15 @@ def test_groups_in_another_order_are_no_change() -> None:
     assert as_declared(two, found) == two
 
 
+def test_two_services_of_one_name_are_told_apart_by_their_place() -> None:
+    """Nomad wants a name to be unique only together with its port."""
+    two = [{"Name": "web", "PortLabel": "http"}, {"Name": "web", "PortLabel": "admin"}]
+    found = [{**service, "Tags": None} for service in two]
+
+    assert as_declared(two, found) == two
+    assert as_declared(two, [found[0], {**found[1], "PortLabel": "other"}]) != two
+
+
 def test_null_for_something_said_to_be_empty_is_no_change() -> None:
     assert as_declared({"Meta": {}, "Env": []}, {"Meta": None, "Env": None}) == {"Meta": {}, "Env": []}
 
