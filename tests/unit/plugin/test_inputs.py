@@ -70,7 +70,7 @@ class BoxHandler(Handler[BoxSpec]):
         ({"name": "a", "size": 0}, "size: must be at least 1, got 0"),
         ({"name": "a", "size": "big"}, "size: must be a whole number, got 'big'"),
         ({"name": "a", "size": 1.5}, "size: must be a whole number, got 1.5"),
-        ({"name": "a", "sise": 1}, "sise: is not known; did you mean size?"),
+        ({"name": "a", "sizes": 1}, "sizes: is not known; did you mean size?"),
         ({"name": "a", "zzz": 1}, "zzz: is not known; known are name, size, mode, token, labels, storage"),
         ({"name": ""}, "name: must have at least 1 character, got ''"),
         ({"name": "a", "mode": "rw"}, "mode: must match pattern '^0[0-7]{3}$', got 'rw'"),
@@ -122,11 +122,11 @@ def test_what_is_not_known_yet_is_not_judged(inputs: Any) -> None:
 
 
 def test_beside_an_unknown_the_rest_is_judged() -> None:
-    inputs = {"name": "a_b", "mode": UNKNOWN, "size": 0, "sise": UNKNOWN}
+    inputs = {"name": "a_b", "mode": UNKNOWN, "size": 0, "sizes": UNKNOWN}
 
     assert problems(BoxHandler(), inputs) == [
         "size: must be at least 1, got 0",
-        "sise: is not known; did you mean size?",
+        "sizes: is not known; did you mean size?",
     ]
 
 
