@@ -136,12 +136,12 @@ def check_prepared() -> None:
 
 
 def by_plain_script(*, verbose: bool) -> float:
-    said = subprocess.run([str(PLAIN), *(["-v"] if verbose else [])], stdout=subprocess.PIPE, text=True, check=False)
+    status, said = ended([str(PLAIN), *(["-v"] if verbose else [])], verbose=False)
     if verbose:
-        sys.stdout.write(said.stdout)
-    found = re.search(r"^up in ([\d.]+) s$", said.stdout, re.MULTILINE)
-    if said.returncode or found is None:
-        raise Failed(f"{PLAIN.name} ended with {said.returncode}")
+        sys.stdout.write(said)
+    found = re.search(r"^up in ([\d.]+) s$", said, re.MULTILINE)
+    if status or found is None:
+        raise Failed(f"{PLAIN.name} ended with {status}:\n{said}")
     return float(found[1])
 
 
@@ -180,18 +180,36 @@ def project() -> Generator[tuple[Path, Mapping[str, str]]]:
 def run(arguments: Sequence[str], folder: Path, env: Mapping[str, str], *, verbose: bool) -> None:
     """Run Pulumi; what it says is shown when it fails, or when asked for."""
     program = shutil.which("pulumi", path=env["PATH"]) or "pulumi"
-    done = subprocess.run(
-        [program, "--non-interactive", *arguments],
-        cwd=folder,
-        env=dict(env),
+    status, said = ended([program, "--non-interactive", *arguments], cwd=folder, env=env, verbose=verbose)
+    if status:
+        raise Failed(f"pulumi {arguments[0]} ended with {status}:\n{said[-4000:]}")
+
+
+def ended(
+    argv: Sequence[str], *, verbose: bool, cwd: Path = places.CHECKOUT, env: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run a command to its end and return its exit status and what it said, unless that was shown.
+
+    The terminal sends ^C to the command as well, which then tidies up: it is waited for, not killed.
+    """
+    interrupted, said = False, ""
+    with subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=env,
         stdout=None if verbose else subprocess.PIPE,
         stderr=None if verbose else subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = "" if verbose else f":\n{done.stdout[-4000:]}"
-        raise Failed(f"pulumi {arguments[0]} ended with {done.returncode}{said}")
+    ) as process:
+        while True:
+            try:
+                said = process.communicate()[0] or ""
+                break
+            except KeyboardInterrupt:
+                interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return process.returncode, said
 
 
 def destroy(folder: Path, env: Mapping[str, str], *, verbose: bool) -> None:

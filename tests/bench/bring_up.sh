@@ -7,9 +7,10 @@
 #   -k  keep what was brought up until Enter is pressed
 #   -c  only take away what a run that was killed has left
 set -euo pipefail
+export LC_ALL=C
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-# shellcheck source=configurations.sh
+# shellcheck source=tests/bench/configurations.sh
 source tests/bench/configurations.sh
 
 readonly NAME=plain-bring-up
@@ -35,8 +36,6 @@ while getopts vkc option; do
     *) exit 2 ;;
   esac
 done
-
-# ---- small tools
 
 elapsed() { # since START, in seconds; bash counts in whole numbers, so in microseconds
   local now=${EPOCHREALTIME/./}
@@ -104,8 +103,6 @@ nomad_api() { # METHOD PATH [CURL OPTION...]
     --header "@${nomad_token:-$work/nomad-token}" --request "$1" "${@:3}" "https://${servers[0]}:4646$2"
 }
 
-# ---- beginning and end
-
 clean_up() { # whatever happened
   local status=$? each
   trap - EXIT
@@ -161,8 +158,6 @@ print(*map(images.reference, ('machine', 'registry', 'nodejs')), *map(images.arc
   [ -z "$(docker network ls --quiet --filter "name=^$NAME\$")" ] ||
     fail "the network $NAME is there: another run is under way, or one was killed, and then \`$0 -c\` takes it away"
 }
-
-# ---- keys
 
 make_authority() { # NAME
   quietly openssl req -config "$work/openssl.cnf" -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 \
@@ -248,8 +243,6 @@ Host *
 EOF
 }
 
-# ---- hosts
-
 make_network() {
   docker network create --driver bridge --subnet $network --gateway 198.18.250.1 \
     --label "$LABEL=$run" $NAME >/dev/null
@@ -280,8 +273,7 @@ make_host() { # ADDRESS
   on "$1" 'timeout 60 systemctl is-system-running --wait' </dev/null >/dev/null || fail "$name did not boot well"
 }
 
-# ---- agents
-
+# shellcheck disable=SC2016 # they expand on the host
 readonly START='
 systemctl daemon-reload
 systemctl enable --quiet $service.service
@@ -351,8 +343,6 @@ make_load_balancer() {
       service=mooring-haproxy port=80 $START"
   phase 'the load balancer listens'
 }
-
-# ---- clusters
 
 consul_is_whole() { # a leader who knows our token, healthy voters, everybody alive
   local health members
@@ -453,8 +443,6 @@ make_clusters() {
   together make_nomad make_load_balancer
 }
 
-# ---- registry and image
-
 copy_image() { # ARCHIVE
   on "${servers[0]}" 'zstd -dc | docker load --quiet' <"$1" >/dev/null
 }
@@ -521,8 +509,6 @@ make_image() { # writes the pushed image's digest to a file, as it runs in the b
   phase 'the image is built and pushed'
 }
 
-# ---- the app
-
 run_job() {
   local nomad_token=$work/nomad-deploy-token evaluation deployment found status index=0
   evaluation=$(
@@ -547,8 +533,6 @@ run_job() {
 }
 
 page_answers() { curl --silent --fail --noproxy '*' --max-time 5 --output /dev/null "http://127.0.0.1:$PORT/"; }
-
-# ---- all of it, in order
 
 if $only_clean; then
   take_away $LABEL

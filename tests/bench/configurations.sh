@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # the variables are the caller's
 # What bring_up.sh puts on the hosts, written out: the same keys and values as the components render. Sourced, not run.
 # test_configurations.py holds both sides together.
 #
