@@ -12,6 +12,16 @@ Endpoint = pulumi.Output[dict[str, Any]]
 """The fields of `mooring.clients.http.Endpoint`."""
 
 
+IMAGE_CREDENTIALS = "/etc/nomad/docker-auth.json"
+"""Where Nomad's docker driver looks for passwords, at every pull, and where the registry puts its own. Not in Nomad's
+configuration directory: the agent takes each JSON file there for configuration."""
+
+
+def with_token(endpoint: Endpoint, token: pulumi.Output[str], *after: pulumi.Output[Any]) -> Endpoint:
+    """The endpoint for whoever holds `token`, known once everything in `after` is."""
+    return pulumi.Output.all(endpoint, token, *after).apply(lambda known: {**known[0], "token": known[1]})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConsulAccess:
     status: Endpoint

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from components.access import RegistryAccess
+from components.access import IMAGE_CREDENTIALS, RegistryAccess
 from components.hosts import Host
 from mooring.kinds import pki
 from mooring.kinds.host_files import Files
@@ -20,7 +20,6 @@ from mooring.toolchain import images
 
 PORT = 5000
 USER = "mooring"
-IMAGE_CREDENTIALS = "/etc/nomad/docker-auth.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -92,7 +92,7 @@ class LocalHost(pulumi.ComponentResource):
             labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in labels.items()],
             opts=child,
         )
-        # Named as components/nomad.py names Nomad's own; gone only after the node.
+        # Named as components/nomad/agent.py names Nomad's own; gone only after the node.
         control_group = ControlGroup(f"{name}-control-group", name=f"nomad-{name}", opts=child)
         container = docker.Container(
             name,

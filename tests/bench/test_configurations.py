@@ -8,9 +8,13 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from components import app, consul, load_balancer, nomad, registry
+from components import app, load_balancer, registry
+from components.consul import agent as consul
+from components.consul import tokens
 from components.hosts import Role
 from components.hosts.local import CAPABILITIES
+from components.nomad import agent as nomad
+from components.nomad import cluster
 from mooring.toolchain import pins
 
 HERE = Path(__file__).parent
@@ -116,7 +120,7 @@ def test_the_policies_give_the_same_rights() -> None:
     quoted = re.findall(r" (?:put_consul_policy|put_nomad_token) (\w+) '(.*)'$", script(), re.MULTILINE)
 
     found = [(name, json.loads(f'"{rules}"')) for name, rules in quoted]
-    assert sorted(found) == sorted([*consul.POLICIES.items(), *nomad.POLICIES.items()])
+    assert sorted(found) == sorted([*tokens.POLICIES.items(), *cluster.POLICIES.items()])
 
 
 def test_the_nodes_have_the_same_capabilities() -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from components import consul, nomad
+from components.access import IMAGE_CREDENTIALS
+from components.consul import agent as consul
 from components.hosts import Role
+from components.nomad import agent as nomad
 
 SERVERS = ["198.18.0.11", "198.18.0.12", "198.18.0.13"]
 SECRETS = {"gossip_key": "g", "agent": "a", "dns": "d", "management": "m", "consul_token": "c"}
@@ -87,8 +89,8 @@ def test_passwords_for_images_lie_outside_the_folder_that_nomad_reads_as_its_con
     """Every JSON file there is agent configuration: one with `auths` was a crash loop."""
     driver = nomad_agent()["plugin"][0]["docker"][0]["config"][0]
 
-    assert driver["auth"] == [{"config": nomad.IMAGE_CREDENTIALS}]
-    assert not nomad.IMAGE_CREDENTIALS.startswith(f"{nomad.CONFIGURATION}/")
+    assert driver["auth"] == [{"config": IMAGE_CREDENTIALS}]
+    assert not IMAGE_CREDENTIALS.startswith(f"{nomad.CONFIGURATION}/")
 
 
 @pytest.mark.parametrize("clients", [1, 3, 49, 200, 1000])
@@ -101,5 +103,5 @@ def test_a_new_leader_waits_longer_for_heartbeats_than_nomad_requires(clients: i
 
 
 def test_only_a_server_may_speak_as_one() -> None:
-    assert "server.global.nomad" not in nomad.role_names(frozenset({Role.CLIENT}))
-    assert "server.global.nomad" in nomad.role_names(frozenset({Role.SERVER}))
+    assert "server.global.nomad" not in nomad.certificate_names(frozenset({Role.CLIENT}))
+    assert "server.global.nomad" in nomad.certificate_names(frozenset({Role.SERVER}))

@@ -1,4 +1,4 @@
-"""A Nomad cluster: servers on the hosts that decide, clients on those that run apps, and tokens for who uses it."""
+"""One Nomad agent on one host: what it is told, how it is run, and who it is."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,22 +8,18 @@ from typing import Any
 
 import pulumi
 
-from components.access import NomadAccess
+from components.access import IMAGE_CREDENTIALS
 from components.hosts import Host, Role
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
-from mooring.kinds.nomad_acl import AclPolicy, AclToken
-from mooring.kinds.nomad_cluster import Cluster
-from mooring.kinds.random import Bytes, Uuid
 from mooring.toolchain import binaries
 
 HTTP_PORT = 4646
 CONSUL_PORT = 8501
 CONFIGURATION = "/etc/nomad.d"
 DATA = "/var/lib/nomad"
-IMAGE_CREDENTIALS = "/etc/nomad/docker-auth.json"
-"""Where the docker driver looks for passwords, at every pull. Not in CONFIGURATION: the agent takes each JSON file
-there for its own."""
+CERTIFICATE = f"{CONFIGURATION}/tls/agent.pem"
+KEY = f"{CONFIGURATION}/tls/agent.key"
 
 ENGINE_CAPABILITIES = (
     "chown",
@@ -37,14 +33,6 @@ ENGINE_CAPABILITIES = (
     "kill",
 )
 """What an app may ask for at most: Docker's defaults without those that reach the network's or the host's insides."""
-
-POLICIES = {
-    "deploy": ('namespace "default" { policy = "write" }\nnode { policy = "read" }\nagent { policy = "read" }\n'),
-    "status": (
-        'namespace "default" { policy = "read" }\nnode { policy = "read" }\nagent { policy = "read" }\n'
-        'operator { policy = "read" }\n'
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,116 +56,74 @@ def heartbeats(clients: int) -> Heartbeats:
     return Heartbeats(min_ttl="2s", grace="2s", failover_ttl=f"{seconds}s")
 
 
-class NomadCluster(pulumi.ComponentResource):
-    """The cluster is there when every server is a voter, every client is ready, and the ACLs are ours."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentArgs:
+    host: Host
+    servers: Sequence[Host]
+    clients: int
+    datacenter: str
+    version: str
+    network: IPv4Network
+    authority: pki.Authority
+    gossip_key: pulumi.Output[str]
+    consul: pulumi.Output[dict[str, Any]]
+    """What Nomad is to Consul: `ConsulAccess.nomad`."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        hosts: Sequence[Host],
-        authority: pki.Authority,
-        datacenter: str,
-        version: str,
-        network: IPv4Network,
-        consul: pulumi.Output[dict[str, Any]],
-        goes_with: pulumi.Resource,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("platform:nomad:NomadCluster", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        carrying = [host for host in hosts if host.roles & {Role.SERVER, Role.CLIENT}]
-        servers = [host for host in carrying if Role.SERVER in host.roles]
-        clients = [host for host in carrying if Role.CLIENT in host.roles]
-        gossip_key = Bytes(f"{name}-gossip-key", length=32, opts=child)
-        management = Uuid(f"{name}-management", opts=child)
-        operator = pki.Certificate(
-            f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
-        )
-        endpoint = pulumi.Output.all(
-            addresses=pulumi.Output.all(*(host.address for host in servers)),
-            port=HTTP_PORT,
-            authority=authority.certificate_pem,
-            certificate=operator.certificate_pem,
-            private_key=operator.private_key_pem,
-            token=management.value,
-        )
-        agents: list[Agent] = []
-        for host in carrying:
-            certificate = pki.Certificate(
-                f"{name}-{host.name}-certificate",
-                authority=authority,
-                common_name=host.name,
-                dns_names=role_names(host.roles),
-                ip_addresses=[host.address, "127.0.0.1"],
-                usages=["server", "client"],
-                opts=child,
-            )
-            configuration = pulumi.Output.all(
-                address=host.address,
-                servers=pulumi.Output.all(*(server.address for server in servers)),
-                gossip_key=gossip_key.value,
-                consul_token=consul["token"],
-            ).apply(_rendered(host, datacenter, network, len(clients)))
-            agents.append(
-                Agent(
-                    f"{name}-{host.name}",
-                    connection=host.connection,
-                    service="nomad",
-                    version=version,
-                    binary=f"/opt/mooring/bin/nomad-{version}",
-                    binary_source=str(binaries.locate("nomad", version)),
-                    directories={
-                        CONFIGURATION: {"mode": "0700"},
-                        f"{CONFIGURATION}/tls": {"mode": "0700"},
-                        DATA: {"mode": "0700"},
-                    },
-                    files={
-                        f"{CONFIGURATION}/nomad.json": _closed(configuration),
-                        f"{CONFIGURATION}/tls/ca.pem": _closed(authority.certificate_pem),
-                        f"{CONFIGURATION}/tls/agent.pem": _closed(certificate.certificate_pem),
-                        f"{CONFIGURATION}/tls/agent.key": _closed(certificate.private_key_pem),
-                        f"{CONFIGURATION}/tls/consul-ca.pem": _closed(consul["authority"]),
-                        f"{CONFIGURATION}/tls/consul.pem": _closed(consul["certificate"]),
-                        f"{CONFIGURATION}/tls/consul.key": _closed(consul["private_key"]),
-                    },
-                    data=(DATA,),
-                    unit=unit(version),
-                    reload_on=(f"{CONFIGURATION}/tls/agent.pem", f"{CONFIGURATION}/tls/agent.key"),
-                    listens=HTTP_PORT,
-                    member=pulumi.Output.all(endpoint=endpoint).apply(_membership(host)),
-                    opts=pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with),
-                )
-            )
-        going = pulumi.ResourceOptions(parent=self, deleted_with=goes_with)
-        cluster = Cluster(
-            name,
-            endpoint=endpoint,
-            servers=[host.name for host in servers],
-            clients=[host.name for host in clients],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
-        )
-        policies = {
-            policy: AclPolicy(f"{name}-{policy}", endpoint=cluster.endpoint, name=policy, rules=rules, opts=going)
-            for policy, rules in POLICIES.items()
-        }
-        tokens = {
-            use: AclToken(
-                f"{name}-{use}-token",
-                endpoint=cluster.endpoint,
-                name=f"{pulumi.get_project()} {use}",
-                policies=[policy.name],
-                opts=going,
-            )
-            for use, policy in policies.items()
-        }
-        self.access = NomadAccess(
-            deploy=_with_token(cluster, tokens["deploy"]), status=_with_token(cluster, tokens["status"])
-        )
-        self.register_outputs({})
+    endpoint: pulumi.Output[dict[str, Any]]
+    """By which the cluster is asked how it sees the agent."""
 
 
-def role_names(roles: frozenset[Role]) -> list[str]:
+def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
+    """Declare the agent and its certificate."""
+    host = args.host
+    certificate = pki.Certificate(
+        f"{name}-certificate",
+        authority=args.authority,
+        common_name=host.name,
+        dns_names=certificate_names(host.roles),
+        ip_addresses=[host.address, "127.0.0.1"],
+        usages=["server", "client"],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    roles = [role.value for role in (Role.SERVER, Role.CLIENT) if role in host.roles]
+    return Agent(
+        name,
+        connection=host.connection,
+        service="nomad",
+        version=args.version,
+        binary=program(args.version),
+        binary_source=str(binaries.locate("nomad", args.version)),
+        directories={
+            CONFIGURATION: {"mode": "0700"},
+            f"{CONFIGURATION}/tls": {"mode": "0700"},
+            DATA: {"mode": "0700"},
+        },
+        files={
+            f"{CONFIGURATION}/nomad.json": _closed(_rendered(args)),
+            f"{CONFIGURATION}/tls/ca.pem": _closed(args.authority.certificate_pem),
+            CERTIFICATE: _closed(certificate.certificate_pem),
+            KEY: _closed(certificate.private_key_pem),
+            f"{CONFIGURATION}/tls/consul-ca.pem": _closed(args.consul["authority"]),
+            f"{CONFIGURATION}/tls/consul.pem": _closed(args.consul["certificate"]),
+            f"{CONFIGURATION}/tls/consul.key": _closed(args.consul["private_key"]),
+        },
+        data=(DATA,),
+        unit=unit(args.version),
+        reload_on=(CERTIFICATE, KEY),
+        listens=HTTP_PORT,
+        member=args.endpoint.apply(
+            lambda endpoint: {"cluster": "nomad", "name": host.name, "roles": roles, "endpoint": endpoint}
+        ),
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with),
+    )
+
+
+def program(version: str) -> str:
+    """Where the program lies on a host; the machine image has the pinned version there already."""
+    return f"/opt/mooring/bin/nomad-{version}"
+
+
+def certificate_names(roles: frozenset[Role]) -> list[str]:
     """The names a host's certificate carries: Nomad tells by them what an agent may be."""
     held = [role.value for role in (Role.SERVER, Role.CLIENT) if role in roles]
     return [*(f"{role}.global.nomad" for role in held), "localhost"]
@@ -211,8 +157,8 @@ def agent_configuration(
             "http": True,
             "rpc": True,
             "ca_file": f"{CONFIGURATION}/tls/ca.pem",
-            "cert_file": f"{CONFIGURATION}/tls/agent.pem",
-            "key_file": f"{CONFIGURATION}/tls/agent.key",
+            "cert_file": CERTIFICATE,
+            "key_file": KEY,
             "verify_server_hostname": True,
             # Who may do what over HTTP is for the ACLs; a browser has no certificate of ours.
             "verify_https_client": False,
@@ -307,7 +253,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-ExecStart=/opt/mooring/bin/nomad-{version} agent -config={CONFIGURATION}
+ExecStart={program(version)} agent -config={CONFIGURATION}
 ExecReload=/bin/kill -HUP $MAINPID
 KillSignal=SIGINT
 KillMode=process
@@ -320,37 +266,30 @@ WantedBy=multi-user.target
 """
 
 
-def _rendered(host: Host, datacenter: str, network: IPv4Network, clients: int) -> Any:
+def _rendered(args: AgentArgs) -> pulumi.Output[str]:
     def render(known: dict[str, Any]) -> str:
         return json.dumps(
             agent_configuration(
-                name=host.name,
+                name=args.host.name,
                 address=known["address"],
                 servers=known["servers"],
-                datacenter=datacenter,
-                network=network,
-                roles=host.roles,
-                clients=clients,
+                datacenter=args.datacenter,
+                network=args.network,
+                roles=args.host.roles,
+                clients=args.clients,
                 secrets=known,
             ),
             indent=1,
         )
 
-    return render
-
-
-def _membership(host: Host) -> Any:
-    roles = [role.value for role in (Role.SERVER, Role.CLIENT) if role in host.roles]
-
-    def member(known: dict[str, Any]) -> dict[str, Any]:
-        return {"cluster": "nomad", "name": host.name, "roles": roles, "endpoint": known["endpoint"]}
-
-    return member
-
-
-def _with_token(cluster: Cluster, token: AclToken) -> pulumi.Output[dict[str, Any]]:
-    return pulumi.Output.all(cluster.endpoint, token.secret_id).apply(lambda parts: {**parts[0], "token": parts[1]})
+    return pulumi.Output.all(
+        address=args.host.address,
+        servers=pulumi.Output.all(*(server.address for server in args.servers)),
+        gossip_key=args.gossip_key,
+        consul_token=args.consul["token"],
+    ).apply(render)
 
 
 def _closed(content: pulumi.Input[str]) -> dict[str, Any]:
+    """For root alone, as whom Nomad runs."""
     return {"content": pulumi.Output.secret(content), "mode": "0600"}

@@ -1,0 +1,110 @@
+"""A Consul cluster: servers on the hosts that decide, a client on every other, and the tokens that others need."""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.access import ConsulAccess, with_token
+from components.consul.agent import HTTPS_PORT, AgentArgs, Secrets, agent
+from components.consul.tokens import POLICIES, TokenIds, policy, token
+from components.hosts import Host, Role
+from mooring.kinds import pki
+from mooring.kinds.consul_cluster import Cluster
+from mooring.kinds.random import Bytes, Uuid
+
+
+class ConsulCluster(pulumi.ComponentResource):
+    """The cluster is there when every server is a voter and every client has joined."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        hosts: Sequence[Host],
+        authority: pki.Authority,
+        datacenter: str,
+        version: str,
+        goes_with: pulumi.Resource,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("platform:consul:ConsulCluster", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        going = pulumi.ResourceOptions(parent=self, deleted_with=goes_with)
+        servers = [host for host in hosts if Role.SERVER in host.roles]
+        own = {host.name: TokenIds(f"{name}-{host.name}", self) for host in hosts}
+        ids = {use: TokenIds(f"{name}-{use}", self) for use in POLICIES}
+        secrets = Secrets(
+            gossip_key=Bytes(f"{name}-gossip-key", length=32, opts=child).value,
+            management=Uuid(f"{name}-management", opts=child).value,
+            dns=ids["dns"].secret,
+        )
+        operator = pki.Certificate(
+            f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
+        )
+        management = pulumi.Output.all(
+            addresses=pulumi.Output.all(*(host.address for host in servers)),
+            port=HTTPS_PORT,
+            authority=authority.certificate_pem,
+            certificate=operator.certificate_pem,
+            private_key=operator.private_key_pem,
+            token=secrets.management,
+        )
+        agents = [
+            agent(
+                f"{name}-{host.name}",
+                AgentArgs(
+                    host=host,
+                    servers=servers,
+                    datacenter=datacenter,
+                    version=version,
+                    authority=authority,
+                    secrets=secrets,
+                    own_token=own[host.name].secret,
+                    endpoint=management,
+                ),
+                self,
+            )
+            for host in hosts
+        ]
+        cluster = Cluster(
+            name,
+            endpoint=management,
+            servers=[host.name for host in servers],
+            clients=[host.name for host in hosts if host not in servers],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
+        )
+        agents_tokens = [
+            token(
+                f"{name}-{host.name}-agent",
+                own[host.name],
+                cluster.endpoint,
+                going,
+                node_identity=f"{host.name}:{datacenter}",
+            )
+            for host in hosts
+        ]
+        uses = {
+            use: token(
+                f"{name}-{use}-token",
+                ids[use],
+                cluster.endpoint,
+                going,
+                policy=policy(name, use, cluster.endpoint, going),
+            )
+            for use in POLICIES
+        }
+        nomad = pki.Certificate(
+            f"{name}-nomad-certificate", authority=authority, common_name="nomad", usages=["client"], opts=child
+        )
+        # Whoever uses the cluster waits for all of these: an agent without its token cannot register anything.
+        working = pulumi.Output.all(*(each.urn for each in [*agents_tokens, uses["dns"]]))
+        self.access = ConsulAccess(
+            status=with_token(cluster.endpoint, uses["status"].secret_id, working),
+            nomad=pulumi.Output.all(
+                token=pulumi.Output.all(uses["nomad"].secret_id, working).apply(lambda known: known[0]),
+                authority=authority.certificate_pem,
+                certificate=nomad.certificate_pem,
+                private_key=nomad.private_key_pem,
+            ),
+        )
+        self.register_outputs({})

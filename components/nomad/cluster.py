@@ -1,0 +1,104 @@
+"""A Nomad cluster: servers on the hosts that decide, clients on those that run apps, and tokens for who uses it."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from typing import Any
+
+import pulumi
+
+from components.access import NomadAccess, with_token
+from components.hosts import Host, Role
+from components.nomad.agent import HTTP_PORT, AgentArgs, agent
+from mooring.kinds import pki
+from mooring.kinds.nomad_acl import AclPolicy, AclToken
+from mooring.kinds.nomad_cluster import Cluster
+from mooring.kinds.random import Bytes, Uuid
+
+POLICIES = {
+    "deploy": ('namespace "default" { policy = "write" }\nnode { policy = "read" }\nagent { policy = "read" }\n'),
+    "status": (
+        'namespace "default" { policy = "read" }\nnode { policy = "read" }\nagent { policy = "read" }\n'
+        'operator { policy = "read" }\n'
+    ),
+}
+
+
+class NomadCluster(pulumi.ComponentResource):
+    """The cluster is there when every server is a voter, every client is ready, and the ACLs are ours."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        hosts: Sequence[Host],
+        authority: pki.Authority,
+        datacenter: str,
+        version: str,
+        network: IPv4Network,
+        consul: pulumi.Output[dict[str, Any]],
+        goes_with: pulumi.Resource,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("platform:nomad:NomadCluster", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        going = pulumi.ResourceOptions(parent=self, deleted_with=goes_with)
+        servers = [host for host in hosts if Role.SERVER in host.roles]
+        clients = [host for host in hosts if Role.CLIENT in host.roles]
+        operator = pki.Certificate(
+            f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
+        )
+        management = pulumi.Output.all(
+            addresses=pulumi.Output.all(*(host.address for host in servers)),
+            port=HTTP_PORT,
+            authority=authority.certificate_pem,
+            certificate=operator.certificate_pem,
+            private_key=operator.private_key_pem,
+            token=Uuid(f"{name}-management", opts=child).value,
+        )
+        gossip_key = Bytes(f"{name}-gossip-key", length=32, opts=child).value
+        agents = [
+            agent(
+                f"{name}-{host.name}",
+                AgentArgs(
+                    host=host,
+                    servers=servers,
+                    clients=len(clients),
+                    datacenter=datacenter,
+                    version=version,
+                    network=network,
+                    authority=authority,
+                    gossip_key=gossip_key,
+                    consul=consul,
+                    endpoint=management,
+                ),
+                self,
+            )
+            for host in hosts
+            if host in servers or host in clients
+        ]
+        cluster = Cluster(
+            name,
+            endpoint=management,
+            servers=[host.name for host in servers],
+            clients=[host.name for host in clients],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
+        )
+        policies = {
+            use: AclPolicy(f"{name}-{use}", endpoint=cluster.endpoint, name=use, rules=rules, opts=going)
+            for use, rules in POLICIES.items()
+        }
+        tokens = {
+            use: AclToken(
+                f"{name}-{use}-token",
+                endpoint=cluster.endpoint,
+                name=f"{pulumi.get_project()} {use}",
+                policies=[policies[use].name],
+                opts=going,
+            )
+            for use in POLICIES
+        }
+        self.access = NomadAccess(
+            deploy=with_token(cluster.endpoint, tokens["deploy"].secret_id),
+            status=with_token(cluster.endpoint, tokens["status"].secret_id),
+        )
+        self.register_outputs({})
