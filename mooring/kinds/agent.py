@@ -24,6 +24,9 @@ from mooring.waiting import TimedOut, wait_for
 LISTENING_WITHIN = 45
 """Seconds. Consul and Nomad listen within 2 on a real core; under emulation they took about 20."""
 
+RELOAD = "reload-or-restart"
+"""systemd's word for what is right for a service that cannot reload, or that has died, as well."""
+
 MEMBER_WITHIN = 120.0
 """Seconds. A restarted server is a healthy voter again after autopilot's stabilisation time of 10 s; the rest is for
 slow machines."""
@@ -128,10 +131,10 @@ class AgentHandler(Handler[AgentSpec]):
             and old.running
         )
         work.say("waiting for its turn")
-        with membership.turn(new.member):
+        with membership.turn(new.member, work.clock):
             if gone:
                 ssh.run(new.connection, placement.removing(gone, ()))
-            _converge(new, work, action="reload" if only_reload else "restart")
+            _converge(new, work, action=RELOAD if only_reload else "restart")
             if new.member is not None and new.running:
                 _wait_for_membership(new.member, id_, work)
         return {}
@@ -139,7 +142,7 @@ class AgentHandler(Handler[AgentSpec]):
     @override
     def delete(self, id_: str, spec: AgentSpec, outputs: Props, work: Work) -> None:
         unit = shlex.quote(_unit_path(spec))
-        with membership.turn(spec.member):
+        with membership.turn(spec.member, work.clock):
             ssh.run(
                 spec.connection,
                 "\n".join(
@@ -171,7 +174,7 @@ def _converge(spec: AgentSpec, work: Work, *, action: str) -> None:
     """Put everything there and start, reload or restart; return when the agent listens."""
     _bring_binary(spec, work)
     files = _all_files(spec, work)
-    work.say(f"{action}ing {spec.service}" if action != "reload" else f"reloading {spec.service}")
+    work.say(f"reloading {spec.service}" if action == RELOAD else f"{action}ing {spec.service}")
     script = "\n".join([*_preparing(spec), placement.placing(files, spec.directories), *_starting(spec, action)])
     ssh.run(spec.connection, script, stdin=placement.archive(files), within=LISTENING_WITHIN + 60)
 

@@ -11,6 +11,10 @@ from mooring.clients.answers import Json, rows
 from mooring.clients.errors import ApiError, Unreachable
 from mooring.clients.http import Endpoint
 from mooring.kinds.kind import Spec
+from mooring.waiting import Clock, TimedOut, wait_for
+
+KNOWN_WITHIN = 10.0
+"""Seconds. Autopilot looks at the servers every 2 s, but only once it leads."""
 
 
 class Membership(Spec):
@@ -39,7 +43,7 @@ def _consul_complaint(member: Membership) -> str | None:
     api = consul.cluster(member.endpoint)
     if member.name not in consul.alive(api.members()):
         return f"consul does not see {member.name} alive"
-    return server_complaint(member.name, rows(api.servers()["Servers"])) if "server" in member.roles else None
+    return server_complaint(_name_as_server(member), _servers(member)) if "server" in member.roles else None
 
 
 def _nomad_complaint(member: Membership) -> str | None:
@@ -49,8 +53,7 @@ def _nomad_complaint(member: Membership) -> str | None:
         if not any(n["Status"] == "ready" for n in nodes):
             return f"nomad does not see {member.name} ready: {nodes[0]['Status'] if nodes else 'not registered'}"
     if "server" in member.roles:
-        # Nomad's servers carry the region in their name.
-        return server_complaint(f"{member.name}.global", rows(api.servers()["Servers"]))
+        return server_complaint(_name_as_server(member), _servers(member))
     return None
 
 
@@ -88,7 +91,7 @@ def _turn(cluster: str, addresses: tuple[str, ...]) -> threading.Lock:
 
 
 @contextmanager
-def turn(member: Membership | None) -> Generator[None]:
+def turn(member: Membership | None, clock: Clock) -> Generator[None]:
     """Hold the cluster's turn: one agent of a cluster is touched at a time, whatever the engine runs in parallel.
 
     Raises `CannotSpare` when the cluster could lose its quorum.
@@ -97,16 +100,35 @@ def turn(member: Membership | None) -> Generator[None]:
         yield
         return
     with _turn(member.cluster, member.endpoint.addresses):
-        if "server" in member.roles and (reason := _reason_to_wait(member)):
+        if "server" in member.roles and (reason := _reason_to_wait(member, clock)):
             raise CannotSpare(f"not touched: {reason}; heal the others, then run `pulumi up` again")
         yield
 
 
-def _reason_to_wait(member: Membership) -> str | None:
+def _reason_to_wait(member: Membership, clock: Clock) -> str | None:
     try:
-        if member.cluster == "consul":
-            return unsafe_to_touch(member.name, rows(consul.cluster(member.endpoint).servers()["Servers"]))
-        return unsafe_to_touch(f"{member.name}.global", rows(nomad.region(member.endpoint).servers()["Servers"]))
+        servers = wait_for(
+            # A new leader knows nothing of the servers for a moment, least of all that they could be spared.
+            lambda: _servers(member) or None,
+            f"{member.cluster} knows its servers",
+            within=KNOWN_WITHIN,
+            every=0.5,
+            clock=clock,
+        )
+    except TimedOut as error:
+        return str(error)
     except (ApiError, Unreachable):
         # Without a leader there is no quorum to lose, and the change may be what brings it back.
         return None
+    return unsafe_to_touch(_name_as_server(member), servers)
+
+
+def _servers(member: Membership) -> list[Json]:
+    """As autopilot sees them."""
+    asked = consul.cluster(member.endpoint) if member.cluster == "consul" else nomad.region(member.endpoint)
+    return rows(asked.servers()["Servers"])
+
+
+def _name_as_server(member: Membership) -> str:
+    # Nomad's servers carry the region in their name.
+    return member.name if member.cluster == "consul" else f"{member.name}.global"
