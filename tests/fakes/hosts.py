@@ -99,12 +99,21 @@ class FakeHosts:
 
     def __init__(self, *hosts: FakeHost) -> None:
         self._hosts = {(each.connection.address, each.connection.port): each for each in hosts}
-        self.asked_again = 0
+        self._silent: set[tuple[str, int]] = set()
+
+    def take_away(self, host: FakeHost) -> None:
+        del self._hosts[host.connection.address, host.connection.port]
+
+    def bring_back(self, host: FakeHost) -> None:
+        self._hosts[host.connection.address, host.connection.port] = host
 
     def answer(self, where: Connection, command: str, stdin: bytes, within: float) -> Answer:
         del within
-        found = self._hosts.get((where.address, where.port))
-        if found is None:
+        place = (where.address, where.port)
+        found = self._hosts.get(place)
+        if found is None or place in self._silent:
+            # Who was silent is not asked again for a while.
+            self._silent.add(place)
             raise Unreachable(f"{where.address}:{where.port} cannot be reached by SSH: Connection refused")
         if where.host_key != found.connection.host_key:
             raise Untrusted(f"{where.address} does not present the pinned host key")
@@ -113,7 +122,7 @@ class FakeHosts:
         return found.run(command, stdin)
 
     def forget_silence(self) -> None:
-        self.asked_again += 1
+        self._silent.clear()
 
 
 def _answer(text: str) -> Answer:
@@ -228,7 +237,7 @@ class _Shell:
                 self._service(unit).enabled = verb == "enable"
             case ["disable", "--now", unit]:
                 self._host.services[unit] = Service()
-            case ["start" | "restart" | "reload" | "stop" as verb, unit]:
+            case ["start" | "restart" | "reload-or-restart" | "stop" as verb, unit]:
                 self._turn(verb, unit)
             case ["show", "-p", "ActiveState", "-p", "UnitFileState", unit]:
                 found = self._host.services.get(unit, Service())
@@ -246,14 +255,13 @@ class _Shell:
 
     def _turn(self, verb: str, unit: str) -> None:
         service = self._service(unit)
+        can_reload = "ExecReload=" in self._host.content(f"/etc/systemd/system/{unit}")
         if verb != "stop":
             self._host.on_start(unit.removesuffix(".service"))
         match verb:
             case "stop":
                 service.active = False
-            case "reload":
-                if not service.active:
-                    raise Failed(f"{unit} is not active, cannot reload.")
+            case "reload-or-restart" if service.active and can_reload:
                 service.reloads += 1
             case "start" if service.active:
                 pass

@@ -51,8 +51,8 @@ class World:
             self.network.servers[address, CONSUL_PORT] = self.consul
             self.network.servers[address, NOMAD_PORT] = self.nomad
         patch.setattr(http, "wire", self.network.wire)
-        hosts = FakeHosts(self.host)
-        patch.setattr(ssh, "hosts", lambda: hosts)
+        self.hosts = FakeHosts(self.host)
+        patch.setattr(ssh, "hosts", lambda: self.hosts)
         # The clients are kept by endpoint, and each world has the same ones.
         consul.cluster.cache_clear()
         nomad.region.cache_clear()

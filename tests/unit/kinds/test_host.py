@@ -1,0 +1,60 @@
+"""A machine that boots, and what it says of itself."""
+
+import pytest
+from fakes.world import World
+
+from mooring.clients.errors import Untrusted
+from mooring.kinds.host import BOOT_WITHIN, HostHandler, HostSpec
+from mooring.kinds.kind import NotHealthy, Unreachable
+
+HANDLER = HostHandler()
+
+
+def spec(world: World) -> HostSpec:
+    return HostSpec(name="s1", connection=world.host.connection)
+
+
+def test_a_create_waits_until_the_machine_answers(world: World) -> None:
+    world.hosts.take_away(world.host)
+    world.clock.after(7, lambda: world.hosts.bring_back(world.host))
+
+    made = HANDLER.create(spec(world), world.work())
+
+    assert world.clock.now() == pytest.approx(7, abs=0.2)
+    assert (made.id, made.outputs["distribution"], made.outputs["memory_mib"]) == ("s1", "debian 12", 2048)
+
+
+def test_a_machine_that_never_answers_is_told_at_the_deadline(world: World) -> None:
+    world.hosts.take_away(world.host)
+
+    with pytest.raises(NotHealthy, match=r"198\.18\.0\.11 answers by SSH: not within 90 s"):
+        HANDLER.create(spec(world), world.work())
+
+    assert world.clock.now() == pytest.approx(BOOT_WITHIN, abs=0.2)
+
+
+def test_another_machine_at_its_address_is_not_waited_for(world: World) -> None:
+    other = world.host.connection.model_copy(update={"host_key": "ssh-ed25519 BBBB"})
+
+    with pytest.raises(Untrusted, match="pinned host key"):
+        HANDLER.create(HostSpec(name="s1", connection=other), world.work())
+
+    assert world.clock.now() == 0
+
+
+def test_a_machine_with_a_failed_unit_is_there_and_not_well(world: World) -> None:
+    world.host.state, world.host.failed_units = "degraded", ("docker.service", "ssh.service")
+
+    with pytest.raises(NotHealthy, match=r"s1 \(198\.18\.0\.11\): systemd says degraded: docker\.service ssh\.service"):
+        HANDLER.create(spec(world), world.work())
+
+    seen = HANDLER.read("s1", spec(world), {}, world.work())
+    assert seen is not None
+    assert seen.reasons == ("s1 (198.18.0.11): systemd says degraded: docker.service ssh.service",)
+
+
+def test_a_silent_machine_is_not_one_that_is_gone(world: World) -> None:
+    world.hosts.take_away(world.host)
+
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        HANDLER.read("s1", spec(world), {}, world.work())
