@@ -40,7 +40,7 @@ check: prepare ## Lint, formatting, types, the layers' arrows, spelling
 	$(BIN)/codespell
 
 test: prepare ## The fast tests, then a real cluster from the stack `test`
-	$(BIN)/pytest tests/unit $(ARGS)
+	$(BIN)/pytest tests/unit tests/bench $(ARGS)
 	$(BIN)/pytest tests/live $(ARGS)
 
 bench: prepare ## The same bring-up by a plain script and by `pulumi up`, and the ratio of the two

@@ -1,4 +1,4 @@
-"""What `mooring status` needs to look at a stack: where everything is, and the right to read."""
+"""What the operator's commands need to look at a stack and to act on its jobs: where everything is, and the rights."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +21,7 @@ def overview(
             hosts=pulumi.Output.all(*described),
             consul=consul.status,
             nomad=nomad.status,
+            deploy=nomad.deploy,
             registry=pulumi.Output.all(address=registry.address, authority=registry.authority),
         )
     )

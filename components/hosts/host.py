@@ -58,6 +58,9 @@ class Host:
     """SSH, known only once the host has booted."""
 
     public_host_key: pulumi.Output[str]
+    memory_mib: int | None
+    """What may be used, where the machine itself sees more than that; None where it can tell."""
+
     goes_with: pulumi.Resource | None
     """When this is deleted, nothing on the host needs to be taken away first."""
 

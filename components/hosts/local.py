@@ -147,6 +147,8 @@ class LocalHost(pulumi.ComponentResource):
             address=address,
             connection=ready.connection,
             public_host_key=host_key.public_key,
+            # The node's kernel is this machine's, and shows all of its memory.
+            memory_mib=args.group.memory_mib,
             goes_with=args.goes_with,
             published=None if args.publish is None else container.name.apply(lambda _: f"127.0.0.1:{args.publish}"),
         )

@@ -138,6 +138,7 @@ def agent_configuration(
     network: IPv4Network,
     roles: frozenset[Role],
     clients: int,
+    memory_mib: int | None,
     secrets: Mapping[str, str],
 ) -> dict[str, Any]:
     """One agent's configuration. `secrets` holds `gossip_key` and `consul_token`."""
@@ -220,6 +221,9 @@ def agent_configuration(
             "gc_interval": "1m",
             "host_network": [{"private": [{"cidr": str(network)}]}],
         }
+        if memory_mib is not None:
+            # Or three nodes on one machine offer its memory three times.
+            configuration["client"]["memory_total_mb"] = memory_mib
         configuration["plugin"] = [{"docker": [{"config": [_docker_driver()]}]}]
     return configuration
 
@@ -277,6 +281,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[str]:
                 network=args.network,
                 roles=args.host.roles,
                 clients=args.clients,
+                memory_mib=args.host.memory_mib,
                 secrets=known,
             ),
             indent=1,

@@ -1,20 +1,51 @@
 """`mooring`: the commands an operator types. Each is a thin shell around a module of this folder."""
 
+import contextlib
 import json
+import threading
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from mooring.cli import job as jobs
 from mooring.cli import overview as overviews
 from mooring.cli import stack as stacks
 from mooring.cli import status as statuses
+from mooring.cli import ui as interfaces
+from mooring.clients import consul, nomad
+from mooring.clients.errors import ApiError, Unreachable, Untrusted
 from mooring.toolchain.errors import CannotPrepare
+from mooring.waiting import TimedOut
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 
+PUT_RIGHT = (
+    overviews.NotUp,
+    stacks.CannotSelect,
+    stacks.DoesNotOpen,
+    stacks.NoSuchStack,
+    jobs.NoSuchJob,
+    jobs.CannotDo,
+    CannotPrepare,
+    ApiError,
+    Unreachable,
+    Untrusted,
+    TimedOut,
+)
+"""What a person can put right: one sentence, no traceback."""
+
+
+def job_names(context: typer.Context) -> list[str]:
+    """For the shell's completion, which must never fail aloud."""
+    with contextlib.suppress(*PUT_RIGHT):
+        return jobs.names(nomad.region(overviews.overview(context.params.get("stack") or "dev").nomad))
+    return []
+
+
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The environment: a file stacks/Pulumi.<stack>.yaml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+JobName = Annotated[str, typer.Argument(metavar="JOB", autocompletion=job_names)]
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -41,11 +72,7 @@ def down(context: typer.Context, stack: Stack = "dev") -> None:
 
 
 @app.command()
-def status(
-    stack: Stack = "dev",
-    *,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-) -> None:
+def status(stack: Stack = "dev", *, json_: AsJson = False) -> None:
     """Show hosts, clusters, jobs, registry and URL; the exit status is 0 only when all are well."""
     seen = statuses.look(overviews.overview(stack))
     if json_:
@@ -55,10 +82,89 @@ def status(
     raise typer.Exit(0 if seen.healthy else 1)
 
 
+@app.command()
+def logs(
+    job: JobName,
+    stack: Stack = "dev",
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Only this task's.")] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="Of each instance.", min=1)] = 20,
+    *,
+    stderr: Annotated[bool, typer.Option("--stderr", help="The error stream instead of the output.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written; ^C ends it.")] = False,
+) -> None:
+    """Show what the instances of a job wrote, each line behind its instance, node and task."""
+    api, stream = nomad.region(overviews.overview(stack).deploy), "stderr" if stderr else "stdout"
+    found = (
+        jobs.follow(api, job, task=task, stream=stream)
+        if follow
+        else jobs.logs(api, job, task=task, stream=stream, lines=lines)
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in found:
+            typer.echo(line)
+
+
+@app.command(name="exec", context_settings={"allow_interspersed_args": False})
+def exec_(
+    job: JobName,
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND")],
+    stack: Stack = "dev",
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Inside this task.")] = None,
+) -> None:
+    """Run a command inside the first instance of a job; options of ours come before JOB."""
+    raise typer.Exit(jobs.execute(overviews.overview(stack).deploy, job, command, task=task))
+
+
+@app.command()
+def restart(job: JobName, stack: Stack = "dev") -> None:
+    """Restart every instance of a job, one at a time, each only when the last one serves again."""
+    found = overviews.overview(stack)
+    api = nomad.region(found.deploy)
+    names = list(statuses.services(jobs.found(api, job)))
+
+    def passing() -> int:
+        return min((statuses.passing(consul.cluster(found.consul).service(name)) for name in names), default=0)
+
+    jobs.restart(api, job, passing, say)
+
+
+@app.command()
+def promote(job: JobName, stack: Stack = "dev") -> None:
+    """Let the canaries of a job take over, and wait for the deployment's end."""
+    jobs.promote(nomad.region(overviews.overview(stack).deploy), job, say)
+
+
+@app.command()
+def rollback(
+    job: JobName,
+    stack: Stack = "dev",
+    to: Annotated[int | None, typer.Option("--to", help="The version; the last stable one unless given.")] = None,
+) -> None:
+    """Run an earlier version of a job again, and say what the program must say so that the next `up` agrees."""
+    must = jobs.rollback(nomad.region(overviews.overview(stack).deploy), job, to, say)
+    typer.echo("healthy; the next `up` would undo this unless the program says:")
+    for line in must:
+        typer.echo(f"  {line}")
+
+
+@app.command()
+def ui(
+    vendor: Annotated[interfaces.Vendor, typer.Argument()],
+    stack: Stack = "dev",
+    port: Annotated[int, typer.Option("--port", "-p", help="Of the loopback; 0 takes a free one.")] = 0,
+) -> None:
+    """Open a vendor's own web interface on a local port that carries certificate and login; ^C ends it."""
+    endpoint = interfaces.endpoint_of(vendor, overviews.overview(stack))
+    door = interfaces.Door(vendor, endpoint, port)
+    typer.echo(f"{door.url}  (with the right to read; ^C ends it)")
+    with contextlib.suppress(KeyboardInterrupt):
+        interfaces.serve(door, threading.Event())
+
+
 def main() -> None:
     """Run a command; what a person can put right is one sentence, not a traceback."""
     try:
         app()
-    except (overviews.NotUp, stacks.CannotSelect, stacks.DoesNotOpen, stacks.NoSuchStack, CannotPrepare) as error:
+    except PUT_RIGHT as error:
         say(str(error))
         raise SystemExit(1) from None

@@ -29,6 +29,11 @@ class Overview(BaseModel, frozen=True):
     hosts: tuple[HostOverview, ...]
     consul: Endpoint
     nomad: Endpoint
+    """With the right to read, as Consul's."""
+
+    deploy: Endpoint
+    """Nomad, with the right to run jobs."""
+
     registry: RegistryOverview
     url: str
 

@@ -91,7 +91,7 @@ def look(at: Overview) -> Status:
         page = pool.submit(_page, at.url)
         found = jobs.result()
         names = [] if isinstance(found, Exception) else [service for job, _ in found for service in services(job)]
-        instances = pool.submit(_tried, lambda: {name: _passing(api.service(name)) for name in names})
+        instances = pool.submit(_tried, lambda: {name: passing(api.service(name)) for name in names})
         return judged(
             at,
             Answers(
@@ -169,7 +169,7 @@ def _jobs(region: nomad.Nomad) -> list[tuple[Json, list[Json]]]:
     return found
 
 
-def _passing(instances: list[Json]) -> int:
+def passing(instances: list[Json]) -> int:
     return sum(all(check["Status"] == "passing" for check in instance["Checks"]) for instance in instances)
 
 

@@ -1,6 +1,6 @@
 """The calls to Nomad that this project makes: python-nomad where it has them, plain requests where it has not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -10,9 +10,12 @@ import nomad
 import requests
 from nomad.api.exceptions import URLNotFoundNomadException
 
-from mooring.clients.answers import Json
+from mooring.clients.answers import Json, rows
 from mooring.clients.errors import ApiError, Forbidden
 from mooring.clients.http import ANSWER_WITHIN, Endpoint, session
+
+NEVER = 365 * 86400.0
+"""Seconds: as long as somebody watches."""
 
 
 class Nomad:
@@ -58,6 +61,14 @@ class Nomad:
     def nodes(self) -> list[Json]:
         found: list[Json] = self._library.nodes.get_nodes()
         return found
+
+    def client_stats(self) -> None:
+        """Ask the agent that answers how busy its host is: nothing that it says matters, only that it was asked.
+
+        A client counts as ready at its first heartbeat, which it sends at once when a call to a server succeeds and
+        otherwise after a random time of up to 10 s. To check our token it has to make such a call.
+        """
+        self._send("GET", "/v1/client/stats", fine=(404,))
 
     def servers(self) -> Json:
         """Autopilot's view: `Healthy`, and `Servers` with `Name`, `Voter`, `Healthy` and `Leader` each."""
@@ -127,6 +138,41 @@ class Nomad:
             if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR):
                 return ""
             raise
+
+    def follow_log(self, allocation: str, task: str, *, stream: str, size: int = 4096) -> Iterator[str]:
+        """The last `size` bytes of a log and then every line as it is written, until the caller has enough."""
+        params = {"task": task, "type": stream, "plain": "true", "origin": "end", "offset": str(size), "follow": "true"}
+        # No read timeout: a quiet task is no broken connection.
+        with self._http.get(
+            f"https://nomad/v1/client/fs/logs/{allocation}",
+            params=self._where | params,
+            stream=True,
+            timeout=(ANSWER_WITHIN, NEVER),
+        ) as response:
+            for line in response.iter_lines(chunk_size=1):
+                yield line.decode(errors="replace")
+
+    def restart_allocation(self, allocation: str) -> None:
+        """Stop its tasks in order and start them again, in the same place."""
+        self._send("PUT", f"/v1/client/allocation/{allocation}/restart", json={})
+
+    def promote(self, deployment: str) -> Json:
+        """Let every group's canaries take over."""
+        body = {"DeploymentID": deployment, "All": True}
+        found: Json = self._send("PUT", f"/v1/deployment/promote/{deployment}", json=body).json()
+        return found
+
+    def versions(self, job: str) -> list[Json]:
+        """Every version of the job that Nomad still knows, the newest first."""
+        response = self._send("GET", f"/v1/job/{quote(job, safe='')}/versions", fine=(404,))
+        found: list[Json] = rows(response.json()["Versions"]) if response.ok else []
+        return found
+
+    def revert(self, job: str, *, to: int, unless_changed_since: int) -> Json:
+        """Register the version `to` again, if `unless_changed_since` is still the newest."""
+        body = {"JobID": job, "JobVersion": to, "EnforcePriorVersion": unless_changed_since}
+        found: Json = self._send("PUT", f"/v1/job/{quote(job, safe='')}/revert", json=body).json()
+        return found
 
     def acl_policy(self, name: str) -> Json | None:
         return self._found(f"/v1/acl/policy/{quote(name, safe='')}")

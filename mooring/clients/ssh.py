@@ -11,12 +11,14 @@ import time
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import asyncssh
 from pydantic import BaseModel, Field
 
 from mooring.clients.errors import CommandFailed, Unreachable, Untrusted
+
+if TYPE_CHECKING:
+    import asyncssh
 
 CONNECT_WITHIN = 4.0
 """Seconds. A host on the same network answers in milliseconds; the kernel itself gives up on a dead address of the
@@ -83,9 +85,10 @@ class _Hosts:
     async def _run(self, where: Connection, command: str, stdin: bytes) -> Answer:
         async with self._slots.setdefault(where, asyncio.Semaphore(AT_ONCE)):
             connection = await self._connection(where)
+            library = _library()
             try:
                 done = await connection.run(command, input=stdin, encoding=None)
-            except (asyncssh.Error, OSError) as error:
+            except (library.Error, OSError) as error:
                 self._open.pop(where, None)
                 raise Unreachable(f"{where.address}: the connection broke: {error}") from error
         if done.exit_status is None:
@@ -96,7 +99,7 @@ class _Hosts:
             stderr=_bytes(done.stderr).decode(errors="replace"),
         )
 
-    async def _connection(self, where: Connection) -> asyncssh.SSHClientConnection:
+    async def _connection(self, where: Connection) -> "asyncssh.SSHClientConnection":
         since, why = self._silent.get(where, (-math.inf, ""))
         if time.monotonic() - since < REMEMBER_SILENCE:
             raise Unreachable(why)
@@ -111,15 +114,26 @@ class _Hosts:
             raise
 
 
-async def _connect(where: Connection) -> asyncssh.SSHClientConnection:
-    pinned = asyncssh.import_public_key(where.host_key)
+def _library() -> Any:
+    """asyncssh, when a connection is really wanted.
+
+    It takes a tenth of a second to import, and every run of the program imports this file without ever connecting.
+    """
+    import asyncssh  # noqa: PLC0415 -- see above
+
+    return asyncssh
+
+
+async def _connect(where: Connection) -> "asyncssh.SSHClientConnection":
+    library = _library()
+    pinned = library.import_public_key(where.host_key)
     try:
         return await asyncio.wait_for(
-            asyncssh.connect(
+            library.connect(
                 where.address,
                 where.port,
                 username=where.user,
-                client_keys=[asyncssh.import_private_key(where.private_key)],
+                client_keys=[library.import_private_key(where.private_key)],
                 known_hosts=([pinned], [], []),
                 server_host_key_algs=[pinned.get_algorithm()],
                 config=None,  # the person's own ~/.ssh/config must not change what a run does
@@ -129,14 +143,14 @@ async def _connect(where: Connection) -> asyncssh.SSHClientConnection:
             ),
             CONNECT_WITHIN,
         )
-    except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
+    except (library.HostKeyNotVerifiable, library.KeyExchangeFailed) as error:
         raise Untrusted(
             f"{where.address} does not present the pinned host key: it is another machine than the one this stack "
             "made, or somebody is in between"
         ) from error
-    except asyncssh.PermissionDenied as error:
+    except library.PermissionDenied as error:
         raise Untrusted(f"{where.address} refused the key of {where.user}") from error
-    except (asyncssh.Error, OSError, TimeoutError) as error:
+    except (library.Error, OSError, TimeoutError) as error:
         reason = str(error) or f"no answer within {CONNECT_WITHIN:g} s"
         raise Unreachable(f"{where.address}:{where.port} cannot be reached by SSH: {reason}") from error
 

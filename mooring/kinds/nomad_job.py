@@ -1,7 +1,6 @@
 """`mooring:nomad:Job`: a job as Nomad's API has it, that counts as made only when its deployment is healthy."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 import pulumi
@@ -26,10 +25,7 @@ from mooring.kinds.kind import (
     Work,
     register,
 )
-from mooring.waiting import Cancelled, TimedOut, wait_for
-
-DEPLOYED_WITHIN = 900.0
-"""Seconds; a deployment ends by itself at its healthy deadline, this is for one that nobody drives any more."""
+from mooring.kinds.nomad_deployment import DeploymentStatus, evaluation_reasons
 
 OWNER = "mooring.stack"
 """Key in the job's meta that says which stack registered it."""
@@ -40,30 +36,6 @@ ATTEMPT = "mooring.attempt"
 
 NOTHING: tuple[Any, ...] = ({}, [], "")
 """What a program says where Nomad answers null."""
-
-
-class DeploymentStatus(StrEnum):
-    RUNNING = "running"
-    PENDING = "pending"
-    INITIALIZING = "initializing"
-    BLOCKED = "blocked"
-    UNBLOCKING = "unblocking"
-    PAUSED = "paused"
-    SUCCESSFUL = "successful"
-    FAILED = "failed"
-    CANCELLED = "cancelled"  # two l's here, one in an evaluation's status: Nomad's spelling
-
-
-class EvaluationStatus(StrEnum):
-    BLOCKED = "blocked"
-    PENDING = "pending"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-
-class GaveUp(Exception):
-    """The scheduler came to no answer: the job is registered, and nothing of it may have been placed."""
 
 
 class ChangedMeanwhile(Exception):
@@ -202,103 +174,12 @@ def _deployed(api: Nomad, job: Json, found: Json | None, work: Work) -> Props:
                 f"job {id_} was registered by somebody else just now: nothing was written"
             ) from error
         raise
-    reasons = _reasons_against(api, id_, evaluation, work)
+    reasons = evaluation_reasons(api, id_, evaluation, work.say, work.clock)
     now = api.job(id_)
     outputs = _outputs(now) if now is not None else {}
     if reasons:
         raise NotHealthy(id_, outputs, reasons)
     return outputs
-
-
-def _reasons_against(api: Nomad, job: str, evaluation: str, work: Work) -> list[str]:
-    """Nothing once the deployment is healthy; otherwise why it is not, as a person needs it."""
-    try:
-        done = _evaluated(api, evaluation, work)
-        if reasons := placement_failures(job, done):
-            return reasons
-        # A job that was already so gets no deployment of its own: the last one counts.
-        deployment = done.get("DeploymentID") or table(api.latest_deployment(job)).get("ID")
-        return _deployment_reasons(api, job, deployment, work) if deployment else []
-    except (TimedOut, Cancelled) as error:
-        return [str(error)]
-    except GaveUp as error:
-        return [f"job {job}: {error}"]
-
-
-def _evaluated(api: Nomad, evaluation: str, work: Work) -> Json:
-    if not evaluation:  # periodic and parameterised jobs are not evaluated when they are registered
-        return {}
-
-    def done() -> Json | None:
-        found = api.evaluation(evaluation)
-        # An unknown word fails here at once, instead of being asked for again until the deadline.
-        match EvaluationStatus(found["Status"]):
-            case EvaluationStatus.PENDING | EvaluationStatus.BLOCKED:
-                return None
-            case EvaluationStatus.COMPLETE:
-                return found
-            case EvaluationStatus.FAILED | EvaluationStatus.CANCELED:
-                raise GaveUp(f"the scheduler gave up: {found['StatusDescription']}")
-
-    work.say("waiting for the scheduler")
-    return wait_for(done, "the scheduler's answer", within=DEPLOYED_WITHIN, every=0.1, clock=work.clock)
-
-
-def placement_failures(job: str, evaluation: Mapping[str, Any]) -> list[str]:
-    """One sentence for each group that has no place, with what stands against it on how many nodes."""
-    reasons: list[str] = []
-    for group, metrics in table(evaluation.get("FailedTGAllocs")).items():
-        against = [f"{n} nodes lack {what}" for what, n in table(metrics["DimensionExhausted"]).items()]
-        against += [f"{n} nodes are ruled out by {what}" for what, n in table(metrics["ConstraintFiltered"]).items()]
-        count = 1 + metrics["CoalescedFailures"]
-        why = ", ".join(against) or f"{metrics['NodesEvaluated']} nodes were looked at"
-        reasons.append(f"job {job}, group {group}: {count} instances have no place: {why}")
-    return reasons
-
-
-def _deployment_reasons(api: Nomad, job: str, deployment: str, work: Work) -> list[str]:
-    found, index = api.deployment(deployment), 0
-    clock = work.clock
-    deadline = clock.now() + DEPLOYED_WITHIN
-    while clock.now() < deadline:
-        work.say(progress(found))
-        match DeploymentStatus(found["Status"]):
-            case DeploymentStatus.SUCCESSFUL:
-                return []
-            case DeploymentStatus.FAILED | DeploymentStatus.CANCELLED:
-                return [f"job {job}: {found['StatusDescription']}", *_unhealthy(api, found)]
-            case _:
-                clock.sleep(0)  # raises when the person asked to stop
-                found, index = api.deployment_after(deployment, index)
-    raise TimedOut(f"job {job}: its deployment did not end within {DEPLOYED_WITHIN:g} s")
-
-
-def progress(deployment: Mapping[str, Any]) -> str:
-    """One line for the status column."""
-    groups: Sequence[Json] = list(table(deployment["TaskGroups"]).values())
-    wanted = sum(g["DesiredTotal"] for g in groups)
-    healthy = sum(g["HealthyAllocs"] for g in groups)
-    placed = sum(g["PlacedAllocs"] for g in groups)
-    canaries = sum(len(rows(g["PlacedCanaries"])) for g in groups)
-    return f"{healthy} of {wanted} healthy, {placed} placed" + (f", {canaries} canaries" if canaries else "")
-
-
-def _unhealthy(api: Nomad, deployment: Json) -> list[str]:
-    """What happened to each instance of the deployment that is not healthy: events, then its last words."""
-    reasons: list[str] = []
-    for allocation in api.deployment_allocations(deployment["ID"]):
-        if table(allocation["DeploymentStatus"]).get("Healthy"):
-            continue
-        for task, state in table(allocation["TaskStates"]).items():
-            events = "; ".join(e["DisplayMessage"] for e in rows(state["Events"])[-4:] if e["DisplayMessage"])
-            words = [
-                line
-                for stream in ("stdout", "stderr")
-                for line in api.log_tail(allocation["ID"], task, stream=stream).splitlines()
-            ][-20:]
-            head = f"instance {allocation['ID'][:8]} on {allocation['NodeName']}, task {task}: {events}"
-            reasons.append("\n".join([head, *(f"    {line}" for line in words)]))
-    return reasons
 
 
 class Job(Resource):

@@ -198,6 +198,7 @@ nomad_configuration() { # NAME ADDRESS GOSSIP_KEY CONSUL_TOKEN: one that is serv
   "cgroup_parent": "/nomad-$1",
   "server_join": {"retry_join": $(json_list "${servers[@]}"), "retry_interval": "1s", "retry_max": 0},
   "reserved": {"cpu": 200, "memory": 512, "disk": 1024},
+  "memory_total_mb": 2048,
   "options": {"driver.allowlist": "docker"},
   "max_kill_timeout": "60s",
   "gc_interval": "1m",

@@ -80,6 +80,7 @@ def test_a_nomad_agent_is_configured_alike() -> None:
         network=IPv4Network(NETWORK),
         roles=BOTH,
         clients=3,
+        memory_mib=2048,
         secrets={"gossip_key": "G", "consul_token": "T"},
     )
 

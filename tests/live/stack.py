@@ -35,8 +35,10 @@ class Stack:
         """What `make` does first: above all the passphrase of the stack's own backend."""
         return self._run(["python3", "-m", "mooring.toolchain", "prepare"], 900)
 
-    def mooring(self, *arguments: str, within: float = 300) -> "subprocess.CompletedProcess[str]":
-        return self._run([sys.executable, "-m", "mooring.cli", *arguments, "--stack", self.name], within)
+    def mooring(self, *arguments: str, within: float = 300, named: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run a command of ours; `named` adds the stack at its end."""
+        stack = ["--stack", self.name] if named else []
+        return self._run([sys.executable, "-m", "mooring.cli", *arguments, *stack], within)
 
     def pulumi(self, *arguments: str, within: float = 300, **changed: str) -> "subprocess.CompletedProcess[str]":
         return self._run(["pulumi", *arguments, "--stack", self.name], within, changed)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-from live.load import Load
+from live.load import Load, Request
 from live.stack import Stack, copy_of_checkout, docker, no_change, on
 
 from mooring.cli.overview import HostOverview, Overview
@@ -357,6 +357,85 @@ def _shown(value: Any) -> Any:
             return [_shown(inner) for inner in value]
         case _:
             return value
+
+
+class TestCommands:
+    def test_logs_come_from_every_instance(self, stack: Stack) -> None:
+        shown = stack.mooring("logs", "hello", "-n", "5")
+
+        assert shown.returncode == 0, shown.stderr
+        assert len({line.split()[0] for line in shown.stdout.splitlines()}) == INSTANCES
+        assert "listens on port 8080" in shown.stdout
+
+    def test_a_job_that_does_not_exist_is_named_with_those_that_do(self, stack: Stack) -> None:
+        shown = stack.mooring("logs", "helo")
+
+        assert shown.returncode == 1
+        assert "there is no job 'helo'; these run: hello" in shown.stderr
+
+    def test_a_command_runs_inside_an_instance_and_its_exit_status_is_ours(self, stack: Stack) -> None:
+        fine = stack.mooring("exec", "--stack", stack.name, "hello", "node", "-p", "40 + 2", named=False)
+        failing = stack.mooring("exec", "--stack", stack.name, "hello", "node", "-e", "process.exit(7)", named=False)
+
+        assert (fine.returncode, fine.stdout.strip()) == (0, "42")
+        assert failing.returncode == 7
+
+    def test_a_restart_of_every_instance_loses_no_request(self, stack: Stack, overview: Overview) -> None:
+        before = {i.instance for i in sample(overview)}
+
+        with Load(overview.url, rate=50) as load:
+            restarted = stack.mooring("restart", "hello")
+        print(f"{len(load.failed)} of {len(load.requests)} failed")
+
+        assert restarted.returncode == 0, restarted.stderr
+        assert restarted.stderr.count("restarting") == INSTANCES
+        assert {i.instance for i in sample(overview)} == before
+        assert not load.failed
+
+    def test_promote_says_when_there_is_nothing_to_promote(self, stack: Stack) -> None:
+        promoted = stack.mooring("promote", "hello")
+
+        assert promoted.returncode == 1
+        assert "job 'hello' has no running deployment; the last one is successful" in promoted.stderr
+
+    def test_rollback_says_what_the_program_must_say_and_then_nothing_differs(self, stack: Stack) -> None:
+        region = nomad.region(deploy_endpoint(stack))
+        job = region.job("hello")
+        assert job is not None
+        job["TaskGroups"][0]["Count"] = 2
+        region.register(job, unless_changed_since=job["JobModifyIndex"])
+
+        rolled = stack.mooring("rollback", "hello")
+
+        assert rolled.returncode == 0, rolled.stderr
+        assert "TaskGroups.hello.Count: 3, not 2" in rolled.stdout
+        assert no_change(stack.pulumi("preview", "--expect-no-changes"))
+
+    def test_a_web_interface_opens_without_a_login_for_nobody_but_its_own_pages(self, stack: Stack) -> None:
+        for vendor, path in (("nomad", "/v1/jobs"), ("consul", "/v1/catalog/nodes")):
+            command = [sys.executable, "-u", "-m", "mooring.cli", "ui", vendor, "--stack", stack.name]
+            with subprocess.Popen(
+                command, cwd=stack.root, env=stack.environment, stdout=subprocess.PIPE, text=True
+            ) as process:
+                try:
+                    assert process.stdout is not None
+                    url = process.stdout.readline().split()[0].removesuffix("/ui/")
+                    page = requests.get(f"{url}/ui/", timeout=10)
+                    answer = requests.get(f"{url}{path}", timeout=10)
+                    elsewhere = requests.get(f"{url}{path}", timeout=10, headers={"Host": "evil.example"})
+                    foreign = requests.get(f"{url}{path}", timeout=10, headers={"Origin": "http://evil.example"})
+                finally:
+                    process.terminate()
+            assert page.status_code == 200
+            assert answer.json()
+            assert (elsewhere.status_code, foreign.status_code) == (403, 403)
+
+
+def sample(overview: Overview, requests_: int = 30) -> list[Request]:
+    """A few answers, to see which instances give them."""
+    with Load(overview.url, rate=50, most=requests_) as load:
+        time_to_settle(load, requests_ / 50)
+    return load.requests
 
 
 class TestBadInput:

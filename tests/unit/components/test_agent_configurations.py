@@ -36,6 +36,7 @@ def nomad_agent(**changes: Any) -> dict[str, Any]:
         "network": IPv4Network("198.18.0.0/24"),
         "roles": frozenset({Role.SERVER, Role.CLIENT}),
         "clients": 3,
+        "memory_mib": None,
         "secrets": SECRETS,
     }
     return nomad.agent_configuration(**(arguments | changes))
@@ -105,3 +106,8 @@ def test_a_new_leader_waits_longer_for_heartbeats_than_nomad_requires(clients: i
 def test_only_a_server_may_speak_as_one() -> None:
     assert "server.global.nomad" not in nomad.certificate_names(frozenset({Role.CLIENT}))
     assert "server.global.nomad" in nomad.certificate_names(frozenset({Role.SERVER}))
+
+
+def test_a_node_offers_no_more_memory_than_it_may_use() -> None:
+    assert nomad_agent(memory_mib=2048)["client"]["memory_total_mb"] == 2048
+    assert "memory_total_mb" not in nomad_agent()["client"]

@@ -10,7 +10,8 @@ from lifecycle.cases import job
 
 from mooring.clients.errors import ApiError
 from mooring.kinds.kind import Made, NotHealthy, Seen
-from mooring.kinds.nomad_job import ATTEMPT, DEPLOYED_WITHIN, OWNER, ChangedMeanwhile, JobHandler, JobSpec
+from mooring.kinds.nomad_deployment import DEPLOYED_WITHIN
+from mooring.kinds.nomad_job import ATTEMPT, OWNER, ChangedMeanwhile, JobHandler, JobSpec
 from mooring.plugin.inputs import meaning
 from mooring.plugin.servicer import changes
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from components.app import AppArgs, job
-from mooring.kinds.nomad_job import as_declared, job_problems, placement_failures, progress
+from mooring.kinds.nomad_deployment import placement_failures, progress
+from mooring.kinds.nomad_job import as_declared, job_problems
 
 
 def declared() -> dict[str, Any]:

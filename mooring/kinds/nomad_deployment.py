@@ -1,0 +1,129 @@
+"""What became of a job that was registered: followed to its end, and told as a person needs it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from mooring.clients.answers import Json, rows, table
+from mooring.clients.nomad import Nomad
+from mooring.waiting import Cancelled, Clock, TimedOut, wait_for
+
+Say = Callable[[str], None]
+
+DEPLOYED_WITHIN = 900.0
+"""Seconds; a deployment ends by itself at its healthy deadline, this is for one that nobody drives any more."""
+
+
+class DeploymentStatus(StrEnum):
+    RUNNING = "running"
+    PENDING = "pending"
+    INITIALIZING = "initializing"
+    BLOCKED = "blocked"
+    UNBLOCKING = "unblocking"
+    PAUSED = "paused"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    CANCELLED = "cancelled"  # two l's here, one in an evaluation's status: Nomad's spelling
+
+
+class EvaluationStatus(StrEnum):
+    BLOCKED = "blocked"
+    PENDING = "pending"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class GaveUp(Exception):
+    """The scheduler came to no answer: the job is registered, and nothing of it may have been placed."""
+
+
+def evaluation_reasons(api: Nomad, job: str, evaluation: str, say: Say, clock: Clock) -> list[str]:
+    """Nothing once the deployment is healthy; otherwise why it is not, as a person needs it."""
+    try:
+        done = _evaluated(api, evaluation, say, clock)
+        if reasons := placement_failures(job, done):
+            return reasons
+        # A job that was already so gets no deployment of its own: the last one counts.
+        deployment = done.get("DeploymentID") or table(api.latest_deployment(job)).get("ID")
+        return deployment_reasons(api, job, deployment, say, clock) if deployment else []
+    except (TimedOut, Cancelled) as error:
+        return [str(error)]
+    except GaveUp as error:
+        return [f"job {job}: {error}"]
+
+
+def _evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock) -> Json:
+    if not evaluation:  # periodic and parameterised jobs are not evaluated when they are registered
+        return {}
+
+    def done() -> Json | None:
+        found = api.evaluation(evaluation)
+        # An unknown word fails here at once, instead of being asked for again until the deadline.
+        match EvaluationStatus(found["Status"]):
+            case EvaluationStatus.PENDING | EvaluationStatus.BLOCKED:
+                return None
+            case EvaluationStatus.COMPLETE:
+                return found
+            case EvaluationStatus.FAILED | EvaluationStatus.CANCELED:
+                raise GaveUp(f"the scheduler gave up: {found['StatusDescription']}")
+
+    say("waiting for the scheduler")
+    return wait_for(done, "the scheduler's answer", within=DEPLOYED_WITHIN, every=0.1, clock=clock)
+
+
+def placement_failures(job: str, evaluation: Mapping[str, Any]) -> list[str]:
+    """One sentence for each group that has no place, with what stands against it on how many nodes."""
+    reasons: list[str] = []
+    for group, metrics in table(evaluation.get("FailedTGAllocs")).items():
+        against = [f"{n} nodes lack {what}" for what, n in table(metrics["DimensionExhausted"]).items()]
+        against += [f"{n} nodes are ruled out by {what}" for what, n in table(metrics["ConstraintFiltered"]).items()]
+        count = 1 + metrics["CoalescedFailures"]
+        why = ", ".join(against) or f"{metrics['NodesEvaluated']} nodes were looked at"
+        reasons.append(f"job {job}, group {group}: {count} instances have no place: {why}")
+    return reasons
+
+
+def deployment_reasons(api: Nomad, job: str, deployment: str, say: Say, clock: Clock) -> list[str]:
+    """Nothing once this deployment is healthy; otherwise why it is not. `Cancelled` when the clock is told to stop."""
+    found, index = api.deployment(deployment), 0
+    deadline = clock.now() + DEPLOYED_WITHIN
+    while clock.now() < deadline:
+        say(progress(found))
+        match DeploymentStatus(found["Status"]):
+            case DeploymentStatus.SUCCESSFUL:
+                return []
+            case DeploymentStatus.FAILED | DeploymentStatus.CANCELLED:
+                return [f"job {job}: {found['StatusDescription']}", *_unhealthy(api, found)]
+            case _:
+                clock.sleep(0)  # raises when the person asked to stop
+                found, index = api.deployment_after(deployment, index)
+    raise TimedOut(f"job {job}: its deployment did not end within {DEPLOYED_WITHIN:g} s")
+
+
+def progress(deployment: Mapping[str, Any]) -> str:
+    """One line for the status column."""
+    groups: Sequence[Json] = list(table(deployment["TaskGroups"]).values())
+    wanted = sum(g["DesiredTotal"] for g in groups)
+    healthy = sum(g["HealthyAllocs"] for g in groups)
+    placed = sum(g["PlacedAllocs"] for g in groups)
+    canaries = sum(len(rows(g["PlacedCanaries"])) for g in groups)
+    return f"{healthy} of {wanted} healthy, {placed} placed" + (f", {canaries} canaries" if canaries else "")
+
+
+def _unhealthy(api: Nomad, deployment: Json) -> list[str]:
+    """What happened to each instance of the deployment that is not healthy: events, then its last words."""
+    reasons: list[str] = []
+    for allocation in api.deployment_allocations(deployment["ID"]):
+        if table(allocation["DeploymentStatus"]).get("Healthy"):
+            continue
+        for task, state in table(allocation["TaskStates"]).items():
+            events = "; ".join(e["DisplayMessage"] for e in rows(state["Events"])[-4:] if e["DisplayMessage"])
+            words = [
+                line
+                for stream in ("stdout", "stderr")
+                for line in api.log_tail(allocation["ID"], task, stream=stream).splitlines()
+            ][-20:]
+            head = f"instance {allocation['ID'][:8]} on {allocation['NodeName']}, task {task}: {events}"
+            reasons.append("\n".join([head, *(f"    {line}" for line in words)]))
+    return reasons
