@@ -1,0 +1,59 @@
+"""The program on a machine that could carry every stack, before an engine that only takes down what it is told."""
+
+import json
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fakes.engine import Engine
+
+from infra.preflight import Machine, Wanted
+from mooring.toolchain import binaries, places
+
+STACKS = places.CHECKOUT / "stacks"
+
+
+@pytest.fixture(scope="session")
+def run() -> Iterator[Callable[..., Engine]]:
+    """Runs the program of a stack, with other values for some keys and further secrets that must not be told."""
+    engines: list[Engine] = []
+
+    def run(stack: str, secrets: tuple[str, ...] = (), **changed: str) -> Engine:
+        config = values(stack) | {f"mooring:{key}": value for key, value in changed.items()}
+        engines.append(Engine(stack=stack, config=config, secrets=set(secrets)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Machine, "look", roomy)
+            patch.setattr(binaries, "locate", tool)
+            patch.setenv("MOORING_STATE", "/state")
+            patch.setenv("MOORING_CACHE", "/cache")
+            engines[-1].run(lambda: runpy.run_module("infra", run_name="__main__"))
+        return engines[-1]
+
+    yield run
+    for engine in engines:
+        engine.close()
+
+
+def values(stack: str) -> dict[str, str]:
+    """As the engine hands them to a program: text, with whatever is not plain text as JSON."""
+    said: dict[str, Any] = yaml.safe_load((STACKS / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()}
+
+
+def roomy(_: Wanted) -> Machine:
+    return Machine(
+        networks={},
+        containers=frozenset(),
+        missing_images=(),
+        port_taken=False,
+        memory_mib=64_000,
+        total_memory_mib=64_000,
+        disk_mib=500_000,
+    )
+
+
+def tool(name: str, version: str | None = None) -> Path:
+    return Path("/cache", f"{name}-{version}")
