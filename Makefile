@@ -41,7 +41,7 @@ check: prepare ## Lint, formatting, types, the layers' arrows, spelling
 
 test: prepare ## The fast tests, then a real cluster from the stack `test`
 	$(BIN)/pytest tests/unit tests/bench $(ARGS)
-	$(BIN)/pytest tests/live $(ARGS)
+	REQUIRE_LIVE=1 $(BIN)/pytest tests/live $(ARGS)
 
 bench: prepare ## The same bring-up by a plain script and by `pulumi up`, and the ratio of the two
 	$(BIN)/pytest -q tests/bench

@@ -1,5 +1,6 @@
 """What one component hands to another, so that none has to know the other: each value exists once it can be used."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,8 @@ import pulumi_docker as docker
 
 from components.hosts import Host
 
-Endpoint = pulumi.Output[dict[str, Any]]
-"""The fields of `mooring.clients.http.Endpoint`."""
+Endpoint = Mapping[str, pulumi.Input[Any]]
+"""The fields of `mooring.clients.http.Endpoint`, each for itself so that only the key and the token are secret."""
 
 
 IMAGE_CREDENTIALS = "/etc/nomad/docker-auth.json"
@@ -17,9 +18,10 @@ IMAGE_CREDENTIALS = "/etc/nomad/docker-auth.json"
 configuration directory: the agent takes each JSON file there for configuration."""
 
 
-def with_token(endpoint: Endpoint, token: pulumi.Output[str], *after: pulumi.Output[Any]) -> Endpoint:
-    """The endpoint for whoever holds `token`, known once everything in `after` is."""
-    return pulumi.Output.all(endpoint, token, *after).apply(lambda known: {**known[0], "token": known[1]})
+def after(endpoint: Endpoint, *resources: pulumi.Resource) -> Endpoint:
+    """The endpoint, with addresses that are known once all of `resources` exist."""
+    known = pulumi.Output.all(endpoint["addresses"], *(resource.urn for resource in resources))
+    return {**endpoint, "addresses": known.apply(lambda values: values[0])}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +29,7 @@ class ConsulAccess:
     status: Endpoint
     """With the right to read what `mooring status` shows."""
 
-    nomad: pulumi.Output[dict[str, Any]]
+    nomad: Mapping[str, pulumi.Output[str]]
     """`token`, `authority`, `certificate` and `private_key` with which Nomad registers services."""
 
 

@@ -47,7 +47,6 @@ class LoadBalancer(pulumi.ComponentResource):
         *,
         hosts: Sequence[Host],
         routes: Mapping[str, Service],
-        consul: pulumi.Output[object],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:load_balancer:LoadBalancer", name, None, opts)
@@ -57,8 +56,7 @@ class LoadBalancer(pulumi.ComponentResource):
         agents = [
             Agent(
                 f"{name}-{host.name}",
-                # Through Consul's own agent on the host, so not before the cluster is there.
-                connection=pulumi.Output.all(host.connection, consul).apply(lambda known: known[0]),
+                connection=host.connection,
                 service="mooring-haproxy",
                 files={CONFIGURATION: {"content": rendered}},
                 unit=UNIT,

@@ -51,10 +51,7 @@ class Registry(pulumi.ComponentResource):
         # The options are ssh's own: only the stack's key, only the pinned hosts, and nothing of the user's own setup.
         engine = docker.Provider(
             f"{name}-engine",
-            # Once the host has booted, though nothing of the way in is repeated here.
-            host=pulumi.Output.unsecret(
-                pulumi.Output.all(host.address, host.connection).apply(lambda known: f"ssh://root@{known[0]}:22")
-            ),
+            host=pulumi.Output.from_input(host.connection["address"]).apply(lambda booted: f"ssh://root@{booted}:22"),
             ssh_opts=pulumi.Output.all(identity.key_file, identity.known_hosts_file).apply(
                 lambda files: [
                     "-F", "none",

@@ -59,7 +59,7 @@ web = App(
     health="/healthz",
     goes_with=hosts.goes_with,
 )
-edge = LoadBalancer("edge", hosts=hosts.having(Role.EDGE), routes={"/": web.service}, consul=consul.access.status)
+edge = LoadBalancer("edge", hosts=hosts.having(Role.EDGE), routes={"/": web.service})
 
 pulumi.export("url", edge.url)
 pulumi.export(

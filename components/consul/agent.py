@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from components.access import Endpoint
 from components.hosts import Host, Role
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
@@ -42,7 +43,7 @@ class AgentArgs:
     own_token: pulumi.Output[str]
     """With the rights of this node and no other."""
 
-    endpoint: pulumi.Output[dict[str, Any]]
+    endpoint: Endpoint
     """By which the cluster is asked how it sees the agent."""
 
 
@@ -82,9 +83,7 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
         unit=unit(args.version),
         reload_on=(CERTIFICATE, KEY),
         listens=HTTPS_PORT,
-        member=args.endpoint.apply(
-            lambda endpoint: {"cluster": "consul", "name": host.name, "roles": [role], "endpoint": endpoint}
-        ),
+        member={"cluster": "consul", "name": host.name, "roles": [role], "endpoint": args.endpoint},
         opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.access import ConsulAccess, with_token
+from components.access import ConsulAccess, Endpoint, after
 from components.consul.agent import HTTPS_PORT, AgentArgs, Secrets, agent
 from components.consul.tokens import POLICIES, TokenIds, policy, token
 from components.hosts import Host, Role
@@ -41,14 +41,14 @@ class ConsulCluster(pulumi.ComponentResource):
         operator = pki.Certificate(
             f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
         )
-        management = pulumi.Output.all(
-            addresses=pulumi.Output.all(*(host.address for host in servers)),
-            port=HTTPS_PORT,
-            authority=authority.certificate_pem,
-            certificate=operator.certificate_pem,
-            private_key=operator.private_key_pem,
-            token=secrets.management,
-        )
+        management: Endpoint = {
+            "addresses": pulumi.Output.all(*(host.address for host in servers)),
+            "port": HTTPS_PORT,
+            "authority": authority.certificate_pem,
+            "certificate": operator.certificate_pem,
+            "private_key": operator.private_key_pem,
+            "token": secrets.management,
+        }
         agents = [
             agent(
                 f"{name}-{host.name}",
@@ -73,11 +73,12 @@ class ConsulCluster(pulumi.ComponentResource):
             clients=[host.name for host in hosts if host not in servers],
             opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
         )
+        formed = after(management, cluster)
         agents_tokens = [
             token(
                 f"{name}-{host.name}-agent",
                 own[host.name],
-                cluster.endpoint,
+                formed,
                 going,
                 node_identity=f"{host.name}:{datacenter}",
             )
@@ -87,9 +88,9 @@ class ConsulCluster(pulumi.ComponentResource):
             use: token(
                 f"{name}-{use}-token",
                 ids[use],
-                cluster.endpoint,
+                formed,
                 going,
-                policy=policy(name, use, cluster.endpoint, going),
+                policy=policy(name, use, formed, going),
             )
             for use in POLICIES
         }
@@ -97,14 +98,14 @@ class ConsulCluster(pulumi.ComponentResource):
             f"{name}-nomad-certificate", authority=authority, common_name="nomad", usages=["client"], opts=child
         )
         # Whoever uses the cluster waits for all of these: an agent without its token cannot register anything.
-        working = pulumi.Output.all(*(each.urn for each in [*agents_tokens, uses["dns"]]))
+        working = after(formed, *agents_tokens, uses["dns"])
         self.access = ConsulAccess(
-            status=with_token(cluster.endpoint, uses["status"].secret_id, working),
-            nomad=pulumi.Output.all(
-                token=pulumi.Output.all(uses["nomad"].secret_id, working).apply(lambda known: known[0]),
-                authority=authority.certificate_pem,
-                certificate=nomad.certificate_pem,
-                private_key=nomad.private_key_pem,
-            ),
+            status={**working, "token": uses["status"].secret_id},
+            nomad={
+                "token": pulumi.Output.all(uses["nomad"].secret_id, working["addresses"]).apply(lambda known: known[0]),
+                "authority": authority.certificate_pem,
+                "certificate": nomad.certificate_pem,
+                "private_key": nomad.private_key_pem,
+            },
         )
         self.register_outputs({})

@@ -1,9 +1,8 @@
 """Who may do what in Consul: each policy with its reason, and tokens whose ids are chosen before the cluster exists."""
 
-from typing import Any
-
 import pulumi
 
+from components.access import Endpoint
 from mooring.kinds.consul_acl import AclPolicy, AclToken
 from mooring.kinds.random import Uuid
 
@@ -33,14 +32,14 @@ class TokenIds:
         self.secret = Uuid(f"{name}-secret", opts=opts).value
 
 
-def policy(name: str, use: str, endpoint: pulumi.Output[dict[str, Any]], opts: pulumi.ResourceOptions) -> AclPolicy:
+def policy(name: str, use: str, endpoint: Endpoint, opts: pulumi.ResourceOptions) -> AclPolicy:
     return AclPolicy(f"{name}-{use}", endpoint=endpoint, name=use, rules=POLICIES[use], opts=opts)
 
 
 def token(
     name: str,
     ids: TokenIds,
-    endpoint: pulumi.Output[dict[str, Any]],
+    endpoint: Endpoint,
     opts: pulumi.ResourceOptions,
     *,
     policy: AclPolicy | None = None,

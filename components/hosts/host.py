@@ -1,5 +1,6 @@
 """What a host is to everything that is put on it, and how a group of equal ones is asked for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network
@@ -54,8 +55,9 @@ class Host:
     address: pulumi.Output[str]
     """IPv4, as every other host of the stack reaches it."""
 
-    connection: pulumi.Output[dict[str, Any]]
-    """SSH, known only once the host has booted."""
+    connection: Mapping[str, pulumi.Input[Any]]
+    """The fields of `mooring.clients.ssh.Connection`, each for itself so that the key alone is secret; the address is
+    known only once the host has booted."""
 
     public_host_key: pulumi.Output[str]
     memory_mib: int | None

@@ -135,17 +135,19 @@ class LocalHost(pulumi.ComponentResource):
             ),
         )
         address = container.name.apply(lambda _: args.address)
+        way_in = {"private_key": args.private_key, "host_key": host_key.public_key}
         ready = kind.Host(
             f"{name}-ready",
             name=name,
-            connection=pulumi.Output.all(address=address, private_key=args.private_key, host_key=host_key.public_key),
+            connection={"address": address, **way_in},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[container], deleted_with=args.goes_with),
         )
+        booted = pulumi.Output.all(address, ready.machine_id).apply(lambda known: known[0])
         self.host = Host(
             name=name,
             roles=args.group.roles,
             address=address,
-            connection=ready.connection,
+            connection={"address": booted, **way_in},
             public_host_key=host_key.public_key,
             # The node's kernel is this machine's, and shows all of its memory.
             memory_mib=args.group.memory_mib,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from components.access import IMAGE_CREDENTIALS
+from components.access import IMAGE_CREDENTIALS, Endpoint
 from components.hosts import Host, Role
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
@@ -66,10 +66,10 @@ class AgentArgs:
     network: IPv4Network
     authority: pki.Authority
     gossip_key: pulumi.Output[str]
-    consul: pulumi.Output[dict[str, Any]]
+    consul: Mapping[str, pulumi.Output[str]]
     """What Nomad is to Consul: `ConsulAccess.nomad`."""
 
-    endpoint: pulumi.Output[dict[str, Any]]
+    endpoint: Endpoint
     """By which the cluster is asked how it sees the agent."""
 
 
@@ -111,9 +111,7 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
         unit=unit(args.version),
         reload_on=(CERTIFICATE, KEY),
         listens=HTTP_PORT,
-        member=args.endpoint.apply(
-            lambda endpoint: {"cluster": "nomad", "name": host.name, "roles": roles, "endpoint": endpoint}
-        ),
+        member={"cluster": "nomad", "name": host.name, "roles": roles, "endpoint": args.endpoint},
         opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with),
     )
 
@@ -220,10 +218,9 @@ def agent_configuration(
             "max_kill_timeout": "60s",
             "gc_interval": "1m",
             "host_network": [{"private": [{"cidr": str(network)}]}],
-        }
-        if memory_mib is not None:
             # Or three nodes on one machine offer its memory three times.
-            configuration["client"]["memory_total_mb"] = memory_mib
+            **({} if memory_mib is None else {"memory_total_mb": memory_mib}),
+        }
         configuration["plugin"] = [{"docker": [{"config": [_docker_driver()]}]}]
     return configuration
 

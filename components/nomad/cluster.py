@@ -1,12 +1,11 @@
 """A Nomad cluster: servers on the hosts that decide, clients on those that run apps, and tokens for who uses it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import Any
 
 import pulumi
 
-from components.access import NomadAccess, with_token
+from components.access import Endpoint, NomadAccess, after
 from components.hosts import Host, Role
 from components.nomad.agent import HTTP_PORT, AgentArgs, agent
 from mooring.kinds import pki
@@ -35,7 +34,7 @@ class NomadCluster(pulumi.ComponentResource):
         datacenter: str,
         version: str,
         network: IPv4Network,
-        consul: pulumi.Output[dict[str, Any]],
+        consul: Mapping[str, pulumi.Output[str]],
         goes_with: pulumi.Resource,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -47,14 +46,14 @@ class NomadCluster(pulumi.ComponentResource):
         operator = pki.Certificate(
             f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
         )
-        management = pulumi.Output.all(
-            addresses=pulumi.Output.all(*(host.address for host in servers)),
-            port=HTTP_PORT,
-            authority=authority.certificate_pem,
-            certificate=operator.certificate_pem,
-            private_key=operator.private_key_pem,
-            token=Uuid(f"{name}-management", opts=child).value,
-        )
+        management: Endpoint = {
+            "addresses": pulumi.Output.all(*(host.address for host in servers)),
+            "port": HTTP_PORT,
+            "authority": authority.certificate_pem,
+            "certificate": operator.certificate_pem,
+            "private_key": operator.private_key_pem,
+            "token": Uuid(f"{name}-management", opts=child).value,
+        }
         gossip_key = Bytes(f"{name}-gossip-key", length=32, opts=child).value
         agents = [
             agent(
@@ -83,14 +82,15 @@ class NomadCluster(pulumi.ComponentResource):
             clients=[host.name for host in clients],
             opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
         )
+        formed = after(management, cluster)
         policies = {
-            use: AclPolicy(f"{name}-{use}", endpoint=cluster.endpoint, name=use, rules=rules, opts=going)
+            use: AclPolicy(f"{name}-{use}", endpoint=formed, name=use, rules=rules, opts=going)
             for use, rules in POLICIES.items()
         }
         tokens = {
             use: AclToken(
                 f"{name}-{use}-token",
-                endpoint=cluster.endpoint,
+                endpoint=formed,
                 name=f"{pulumi.get_project()} {use}",
                 policies=[policies[use].name],
                 opts=going,
@@ -98,7 +98,7 @@ class NomadCluster(pulumi.ComponentResource):
             for use in POLICIES
         }
         self.access = NomadAccess(
-            deploy=with_token(cluster.endpoint, tokens["deploy"].secret_id),
-            status=with_token(cluster.endpoint, tokens["status"].secret_id),
+            deploy={**formed, "token": tokens["deploy"].secret_id},
+            status={**formed, "token": tokens["status"].secret_id},
         )
         self.register_outputs({})

@@ -4,7 +4,7 @@ Nothing is made here: the agents elect by themselves. What needs the cluster tak
 so waits for a leader, for every server to be a voter and for every client to have joined.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
@@ -80,7 +80,7 @@ class Cluster(Resource):
         self,
         resource_name: str,
         *,
-        endpoint: pulumi.Input[dict[str, Any]],
+        endpoint: pulumi.Input[Mapping[str, Any]],
         servers: list[str],
         clients: list[str],
         opts: pulumi.ResourceOptions | None = None,

@@ -1,6 +1,7 @@
 """`mooring:host:Host`: a machine that has booted, answers by SSH as itself, and runs its services."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -114,7 +115,7 @@ class Host(Resource):
         resource_name: str,
         *,
         name: pulumi.Input[str],
-        connection: pulumi.Input[dict[str, Any]],
+        connection: pulumi.Input[Mapping[str, Any]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         outputs = ("state", "machine_id", "distribution", "architecture", "cpus", "memory_mib")

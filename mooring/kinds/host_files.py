@@ -85,7 +85,7 @@ class Files(Resource):
         self,
         resource_name: str,
         *,
-        connection: pulumi.Input[dict[str, Any]],
+        connection: pulumi.Input[Mapping[str, Any]],
         files: pulumi.Input[Mapping[str, Any]],
         directories: pulumi.Input[Mapping[str, Any]] | None = None,
         opts: pulumi.ResourceOptions | None = None,

@@ -6,6 +6,7 @@ pulled by digest.
 
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ class Image(Resource):
         self,
         resource_name: str,
         *,
-        connection: pulumi.Input[dict[str, Any]],
+        connection: pulumi.Input[Mapping[str, Any]],
         reference: str,
         archive: str,
         opts: pulumi.ResourceOptions | None = None,

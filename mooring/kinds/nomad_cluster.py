@@ -117,7 +117,7 @@ class Cluster(Resource):
         self,
         resource_name: str,
         *,
-        endpoint: pulumi.Input[dict[str, Any]],
+        endpoint: pulumi.Input[Mapping[str, Any]],
         servers: list[str],
         clients: list[str],
         opts: pulumi.ResourceOptions | None = None,

@@ -31,10 +31,6 @@ class Stack:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "MOORING_STATE": str(self.state), "PYTHONPATH": str(self.root)}
 
-    def prepare(self) -> "subprocess.CompletedProcess[str]":
-        """What `make` does first: above all the passphrase of the stack's own backend."""
-        return self._run(["python3", "-m", "mooring.toolchain", "prepare"], 900)
-
     def mooring(self, *arguments: str, within: float = 300, named: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run a command of ours; `named` adds the stack at its end."""
         stack = ["--stack", self.name] if named else []
