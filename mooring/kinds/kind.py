@@ -94,6 +94,9 @@ class Work:
     warn: Callable[[str], None] = lambda _: None
     """Add one warning to the run's diagnostics."""
 
+    tell: Callable[[str], None] = lambda _: None
+    """Add one line to what the run says of the resource, and leave it there."""
+
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set when the person asked to stop."""
 
@@ -165,6 +168,13 @@ class Handler(ABC, Generic[S]):
         """Outputs that an update of these inputs gives new values: a preview shows them as not known yet."""
         del changed
         return ()
+
+    def foresee(self, spec: S, work: Work) -> None:
+        """Tell, in a preview, what making it so would lead to beyond the difference itself; nothing is written.
+
+        Not asked while a value is unknown. `Unreachable` leaves the preview as it is; any other exception fails it.
+        """
+        del spec, work
 
     @abstractmethod
     def create(self, spec: S, work: Work) -> Made:

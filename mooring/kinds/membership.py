@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Literal
 
 from mooring.clients import consul, nomad
@@ -84,10 +83,13 @@ def unsafe_to_touch(name: str, servers: Sequence[Json]) -> str | None:
     return f"{name} is needed for the quorum while {ill or 'nobody else'} is not healthy"
 
 
-@cache
-def _turn(cluster: str, addresses: tuple[str, ...]) -> threading.Lock:
-    del cluster, addresses
-    return threading.Lock()
+_TURNS: dict[tuple[str, tuple[str, ...]], threading.Lock] = {}
+"""Of every cluster that was touched, by what it is and where."""
+
+
+def _turn(member: Membership) -> threading.Lock:
+    # Not a cached function: two threads that are the first to come would each be given a lock of their own.
+    return _TURNS.setdefault((member.cluster, member.endpoint.addresses), threading.Lock())
 
 
 @contextmanager
@@ -99,7 +101,7 @@ def turn(member: Membership | None, clock: Clock) -> Generator[None]:
     if member is None:
         yield
         return
-    with _turn(member.cluster, member.endpoint.addresses):
+    with _turn(member):
         if "server" in member.roles and (reason := _reason_to_wait(member, clock)):
             raise CannotSpare(f"not touched: {reason}; heal the others, then run `pulumi up` again")
         yield

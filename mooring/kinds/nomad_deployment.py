@@ -84,6 +84,30 @@ def placement_failures(job: str, evaluation: Mapping[str, Any]) -> list[str]:
     return reasons
 
 
+def consequences(job: str, plan: Mapping[str, Any]) -> list[str]:
+    """What the scheduler would do, one line a group, and what it could not: the answer to `plan`, for a person."""
+    updates = table(table(plan.get("Annotations")).get("DesiredTGUpdates"))
+    lines = [f"group {group}: {words}" for group, update in sorted(updates.items()) if (words := _update(update))]
+    return [*lines, *placement_failures(job, plan)]
+
+
+WORDS = (
+    ("Place", "to place"),
+    ("Canary", "to place as canaries"),
+    ("DestructiveUpdate", "to replace"),
+    ("InPlaceUpdate", "to update in place"),
+    ("Migrate", "to move"),
+    ("Stop", "to stop"),
+    ("Preemptions", "of others to push out"),
+    ("Ignore", "to leave as they are"),
+)
+"""Nomad's words for what becomes of a group's instances, and ours."""
+
+
+def _update(update: Mapping[str, int]) -> str:
+    return ", ".join(f"{update[key]} {words}" for key, words in WORDS if update.get(key))
+
+
 def deployment_reasons(api: Nomad, job: str, deployment: str, say: Say, clock: Clock) -> list[str]:
     """Nothing once this deployment is healthy; otherwise why it is not. `Cancelled` when the clock is told to stop."""
     found, index = api.deployment(deployment), 0

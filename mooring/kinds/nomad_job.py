@@ -25,7 +25,12 @@ from mooring.kinds.kind import (
     Work,
     register,
 )
-from mooring.kinds.nomad_deployment import DeploymentStatus, evaluation_reasons
+from mooring.kinds.nomad_deployment import (
+    DeploymentStatus,
+    consequences,
+    evaluation_reasons,
+    placement_failures,
+)
 
 OWNER = "mooring.stack"
 """Key in the job's meta that says which stack registered it."""
@@ -38,6 +43,10 @@ NOTHING: tuple[Any, ...] = ({}, [], "")
 """What a program says where Nomad answers null."""
 
 
+class HasNoPlace(Exception):
+    """The scheduler could not place the job as things are: make room, or let the program ask for less."""
+
+
 class ChangedMeanwhile(Exception):
     """Somebody registered the job since it was last read: look at the preview again, then decide."""
 
@@ -46,6 +55,9 @@ class JobSpec(Spec):
     endpoint: Endpoint
     job: Json
     """As `POST /v1/jobs` takes it under `Job`."""
+
+    strict: bool = False
+    """Fail the preview of a job that has no place now, instead of only saying so."""
 
 
 @register
@@ -58,6 +70,15 @@ class JobHandler(Handler[JobSpec]):
     @override
     def check(self, spec: JobSpec) -> Iterable[Problem]:
         yield from job_problems(spec.job)
+
+    @override
+    def foresee(self, spec: JobSpec, work: Work) -> None:
+        api = nomad.region(spec.endpoint)
+        plan = api.plan(_marked(spec.job, api.job(spec.job["ID"]), work))
+        for line in consequences(spec.job["ID"], plan):
+            work.tell(line)
+        if spec.strict and (reasons := placement_failures(spec.job["ID"], plan)):
+            raise HasNoPlace("; ".join(reasons))
 
     @override
     def create(self, spec: JobSpec, work: Work) -> Made:
@@ -150,6 +171,13 @@ def _owner(work: Work) -> str:
     return f"{work.project}/{work.stack}"
 
 
+def _marked(job: Json, found: Json | None, work: Work) -> Json:
+    """The job with what we keep in its meta: whose it is, and how often it was tried."""
+    kept = table(table(found).get("Meta"))
+    attempt = {ATTEMPT: kept[ATTEMPT]} if ATTEMPT in kept else {}
+    return {**job, "Meta": {**table(job.get("Meta")), OWNER: _owner(work), **attempt}}
+
+
 def _outputs(found: Json) -> Props:
     return {"modify_index": found["JobModifyIndex"], "version": found["Version"]}
 
@@ -157,16 +185,14 @@ def _outputs(found: Json) -> Props:
 def _deployed(api: Nomad, job: Json, found: Json | None, work: Work) -> Props:
     """Register the job and wait until it is healthy."""
     id_ = job["ID"]
-    meta = {**table(job.get("Meta")), OWNER: _owner(work)}
+    marked = _marked(job, found, work)
     last = api.latest_deployment(id_) if found is not None else None
     if found is not None and last is not None and _same(job, found) and last["Status"] == DeploymentStatus.FAILED:
-        meta[ATTEMPT] = str(int(table(found["Meta"]).get(ATTEMPT, "0")) + 1)
-    elif found is not None and (attempt := table(found["Meta"]).get(ATTEMPT)):
-        meta[ATTEMPT] = attempt
+        marked["Meta"][ATTEMPT] = str(int(marked["Meta"].get(ATTEMPT, "0")) + 1)
     work.say("registering")
     index = 0 if found is None else found["JobModifyIndex"]
     try:
-        evaluation = api.register({**job, "Meta": meta}, unless_changed_since=index)["EvalID"]
+        evaluation = api.register(marked, unless_changed_since=index)["EvalID"]
     except ApiError as error:
         now = api.job(id_)
         if now is not None and now["JobModifyIndex"] != index:
@@ -194,7 +220,8 @@ class Job(Resource):
         *,
         endpoint: pulumi.Input[Mapping[str, Any]],
         job: pulumi.Input[Mapping[str, Any]],
+        strict: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        inputs = {"endpoint": endpoint, "job": job}
+        inputs = {"endpoint": endpoint, "job": job, "strict": strict}
         super().__init__(JobHandler, resource_name, inputs, outputs=("modify_index", "version"), opts=opts)

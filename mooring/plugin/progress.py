@@ -46,6 +46,10 @@ class Progress:
             self._warned.add(message)
         self._log(urn, message, severity=engine_pb2.WARNING, ephemeral=False)
 
+    def tell(self, urn: str, message: str) -> None:
+        """Add a line to what the run says of the resource."""
+        self._log(urn, message, severity=engine_pb2.INFO, ephemeral=False)
+
     def _show(self) -> None:
         while True:
             self._arrived.wait()

@@ -1,5 +1,6 @@
 """What the engine asks, put to the handler of the kind it is about. Knows no kind by name."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -23,7 +24,19 @@ from mooring.plugin.difference import Change, diff_response, differences, differ
 from mooring.plugin.inputs import Refused, meaning, problems, recovered, understood
 from mooring.plugin.masking import mask_of
 from mooring.plugin.progress import Progress
-from mooring.plugin.wire import UNKNOWN, Marked, Path, marked, open_texts, plain, rewrap, secret, struct, with_secrets
+from mooring.plugin.wire import (
+    UNKNOWN,
+    Marked,
+    Path,
+    has_unknown,
+    marked,
+    open_texts,
+    plain,
+    rewrap,
+    secret,
+    struct,
+    with_secrets,
+)
 from mooring.waiting import Cancelled
 
 UNFINISHED: Final = "__unfinished"
@@ -106,6 +119,14 @@ def changes(handler: Handler[Any], old: Marked, new: Marked) -> dict[Path, Chang
     return {path: change for path, change in found.items() if path[0] not in handler.access}
 
 
+def foresee(call: Call, inputs: Marked) -> None:
+    """Let the kind say what the step would lead to, if everything that it would need is known."""
+    if has_unknown(inputs):
+        return
+    with contextlib.suppress(Unreachable):
+        call.handler.foresee(understood(call.handler, inputs), call.work)
+
+
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Serves `kinds` by their tokens."""
 
@@ -160,6 +181,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: pb.CreateRequest, context: grpc.ServicerContext) -> pb.CreateResponse:
         inputs = marked(request.properties)
         if request.preview:
+            with self._call(request, context, inputs) as call:
+                foresee(call, inputs)
             # An output that is left out is one that is not known yet.
             return pb.CreateResponse(properties=struct(inputs))
         with self._call(request, context, inputs, within=request.timeout) as call:
@@ -176,6 +199,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             outputs = call.outputs(recorded)
             if request.preview:
                 changed = frozenset(str(path[0]) for path in changes(call.handler, old, new))
+                foresee(call, new)
                 renewed = dict.fromkeys(call.handler.renewed(changed), UNKNOWN)
                 return pb.UpdateResponse(properties=struct({**new, **outputs, **renewed}))
             try:
@@ -265,6 +289,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             stack=origin.removeprefix("urn:pulumi:"),
             say=lambda line: self._progress.say(urn, mask(line)),
             warn=lambda message: self._progress.warn(urn, mask(message)),
+            tell=lambda message: self._progress.tell(urn, mask(message)),
             cancelled=self._cancelled,
             timeout=within or None,
         )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from components.app import AppArgs, job
-from mooring.kinds.nomad_deployment import placement_failures, progress
+from mooring.kinds.nomad_deployment import consequences, placement_failures, progress
 from mooring.kinds.nomad_job import as_declared, job_problems
 
 
@@ -91,6 +91,24 @@ def test_a_job_without_a_place_says_what_stands_against_it() -> None:
 
     assert placement_failures("hello", evaluation) == [
         "job hello, group web: 3 instances have no place: 3 nodes lack memory"
+    ]
+
+
+def test_the_schedulers_plan_is_told_group_by_group() -> None:
+    plan = {
+        "Annotations": {
+            "DesiredTGUpdates": {
+                "web": {"Canary": 1, "Ignore": 3, "Place": 0},
+                "jobs": {"DestructiveUpdate": 2, "Stop": 1},
+                "idle": {"Place": 0},
+            }
+        },
+        "FailedTGAllocs": None,
+    }
+
+    assert consequences("shop", plan) == [
+        "group jobs: 2 to replace, 1 to stop",
+        "group web: 1 to place as canaries, 3 to leave as they are",
     ]
 
 

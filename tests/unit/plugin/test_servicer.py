@@ -51,6 +51,11 @@ class BoxHandler(Handler[BoxSpec]):
             spec=spec, outputs=outputs
         )
         self.fails: Callable[[Work], Exception | None] = lambda _: None
+        self.foreseen: Callable[[BoxSpec, Work], None] = lambda _, __: None
+
+    @override
+    def foresee(self, spec: BoxSpec, work: Work) -> None:
+        self.foreseen(spec, work)
 
     def _called(self, work: Work, *call: Any) -> None:
         self.calls.append(call)
@@ -253,6 +258,45 @@ def test_an_unknown_is_a_difference_where_it_stands(plugin: Plugin) -> None:
 def test_a_preview_of_a_create_touches_nothing_and_knows_no_output(plugin: Plugin) -> None:
     assert plugin.create(preview=True, size=2) == ("", {"size": 2})
     assert plugin.box.calls == []
+
+
+def test_a_preview_tells_what_the_kind_foresees_without_its_secrets(plugin: Plugin) -> None:
+    plugin.box.foreseen = lambda spec, work: work.tell(f"{spec.size} to place with {spec.password}")
+
+    plugin.create(preview=True, size=2, password=secret("correct horse"))
+    plugin.update({"size": 1}, {"size": 3}, preview=True)
+
+    assert [(told.message, told.ephemeral) for told in plugin.engine.told] == [
+        ("2 to place with [secret]", False),
+        ("3 to place with ", False),
+    ]
+
+
+def test_nothing_is_foreseen_of_what_is_not_known_yet(plugin: Plugin) -> None:
+    plugin.box.foreseen = lambda _, work: work.tell("something")
+
+    plugin.create(preview=True, size=UNKNOWN)
+
+    assert plugin.engine.told == []
+
+
+def test_a_server_that_does_not_answer_leaves_the_preview_as_it_is(plugin: Plugin) -> None:
+    def silent(*_: Any) -> None:
+        raise Unreachable("nobody answers")
+
+    plugin.box.foreseen = silent
+
+    assert plugin.create(preview=True, size=2) == ("", {"size": 2})
+
+
+def test_what_is_foreseen_can_fail_the_preview(plugin: Plugin) -> None:
+    def no_place(*_: Any) -> None:
+        raise ValueError("no place for 2")
+
+    plugin.box.foreseen = no_place
+
+    with pytest.raises(Failed, match="no place for 2"):
+        plugin.create(preview=True, size=2)
 
 
 def test_what_was_made_is_recorded_with_its_secrets_wrapped(plugin: Plugin) -> None:
