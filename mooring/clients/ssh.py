@@ -61,7 +61,7 @@ class Hosts(Protocol):
     def forget_silence(self) -> None: ...
 
 
-class _Hosts:
+class Connections:
     """The open connections and the loop that carries them."""
 
     def __init__(self) -> None:
@@ -160,9 +160,18 @@ def _bytes(value: bytes | str | None) -> bytes:
 
 
 @cache
+def _connections() -> Connections:
+    return Connections()
+
+
+_FIRST = threading.Lock()
+"""Two threads that call a cached function before it has an answer are each given one of their own."""
+
+
 def hosts() -> Hosts:
     """The connections of this process. The one place that tests put something else in."""
-    return _Hosts()
+    with _FIRST:
+        return _connections()
 
 
 def answer(where: Connection, command: str, *, stdin: bytes = b"", within: float = 60.0) -> Answer:

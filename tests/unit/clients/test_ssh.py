@@ -11,7 +11,7 @@ import pytest
 
 from mooring.clients import ssh
 from mooring.clients.errors import CommandFailed, Unreachable, Untrusted
-from mooring.clients.ssh import AT_ONCE, Connection
+from mooring.clients.ssh import AT_ONCE, Connection, Connections
 from mooring.kinds.kind import Work
 from mooring.kinds.ssh import KeyPairHandler, KeyPairSpec
 from mooring.waiting import wait_for
@@ -93,14 +93,14 @@ class Machine:
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
-    # The connections of this process are kept for good; each test begins with none.
-    ssh.hosts.cache_clear()
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    # The connections of a process are kept for good; each test begins with none.
+    connections = Connections()
+    monkeypatch.setattr(ssh, "hosts", lambda: connections)
     made = Machine()
     made.start()
     yield made
     made.stop()
-    ssh.hosts.cache_clear()
 
 
 def way_to(machine: Machine, **changes: Any) -> Connection:

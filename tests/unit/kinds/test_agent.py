@@ -4,13 +4,16 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fakes.consul import FAILED, member, server
-from fakes.world import World
+from fakes.world import CONSUL_PORT, SERVERS, World
 
 from mooring.clients.errors import CommandFailed
+from mooring.clients.http import Endpoint
+from mooring.kinds import membership
 from mooring.kinds.agent import MEMBER_WITHIN, AgentHandler, AgentSpec
 from mooring.kinds.kind import NotHealthy, NotOurs, Props
 from mooring.kinds.membership import KNOWN_WITHIN, CannotSpare, Membership
@@ -348,15 +351,20 @@ class TestTurns:
         assert not inside
 
     @staticmethod
-    def agent(world: World, name: str, cluster: str) -> AgentSpec:
+    def membership(name: str, endpoint: Endpoint) -> Membership:
+        cluster = "consul" if endpoint.port == CONSUL_PORT else "nomad"
+        said = {"cluster": cluster, "name": name, "roles": ["server"], "endpoint": endpoint}
+        return Membership.model_validate(said)
+
+    @classmethod
+    def agent(cls, world: World, name: str, cluster: str) -> AgentSpec:
         endpoint = world.consul_endpoint if cluster == "consul" else world.nomad_endpoint
-        membership = {"cluster": cluster, "name": name, "roles": ["server"], "endpoint": endpoint}
         return spec(
             world,
             service=f"{cluster}-{name}",
             files={f"/etc/{cluster}-{name}": File(content="")},
             directories={},
-            member=Membership.model_validate(membership),
+            member=cls.membership(name, endpoint),
         )
 
     @staticmethod
@@ -367,6 +375,27 @@ class TestTurns:
 
     def test_two_servers_of_one_cluster_are_never_away_at_once(self, world: World, together: threading.Event) -> None:
         self.update_at_once(world, self.agent(world, "s1", "consul"), self.agent(world, "s2", "consul"))
+
+        assert not together.is_set()
+
+    def test_those_who_come_first_come_one_by_one_as_well(
+        self, world: World, together: threading.Event, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two threads that found no lock yet were each given one of their own."""
+        new_lock = threading.Lock
+
+        def slow_lock() -> Any:
+            threading.Event().wait(0.02)
+            return new_lock()
+
+        elsewhere = world.consul_endpoint.model_copy(update={"addresses": (SERVERS[2], SERVERS[0])})
+        agents = [
+            self.agent(world, name, "consul").model_copy(update={"member": self.membership(name, elsewhere)})
+            for name in ("s1", "s2")
+        ]
+        with monkeypatch.context() as patch:
+            patch.setattr(membership, "threading", SimpleNamespace(Lock=slow_lock))
+            self.update_at_once(world, *agents)
 
         assert not together.is_set()
 
