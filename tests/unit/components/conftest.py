@@ -1,0 +1,56 @@
+"""An engine that takes declarations down, and hosts for what stands on hosts."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from fakes.engine import Engine
+
+from components.authority import Authority
+from components.hosts import Group, Hosts, Role
+from components.network import Network
+from mooring.toolchain import binaries
+
+SERVER = frozenset({Role.SERVER, Role.CLIENT, Role.REGISTRY})
+EDGE = frozenset({Role.EDGE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What other components stand on."""
+
+    hosts: Hosts
+    authority: Authority
+
+
+def group(name: str, count: int, roles: frozenset[Role]) -> Group:
+    return Group(name=name, kind="local", count=count, roles=roles, memory_mib=2048)
+
+
+def tool(name: str, version: str | None = None) -> Path:
+    return Path("/cache", f"{name}-{version}")
+
+
+@pytest.fixture
+def ground(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ground]:
+    """To be called inside a program: three servers and an edge."""
+    monkeypatch.setattr(binaries, "locate", tool)
+    monkeypatch.setenv("MOORING_STATE", "/state")
+    monkeypatch.setenv("MOORING_CACHE", "/cache")
+
+    def lay() -> Ground:
+        network = Network("platform", cidr=IPv4Network("198.18.9.0/24"))
+        groups = [group("server", 3, SERVER), group("edge", 1, EDGE)]
+        hosts = Hosts("hosts", groups=groups, network=network.access, port=8080)
+        return Ground(hosts=hosts, authority=Authority("authority"))
+
+    return lay
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = Engine(stack="dev")
+    yield made
+    made.close()

@@ -1,0 +1,154 @@
+"""From the registry to the page: what stands on what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pytest
+from fakes.engine import Engine
+
+from components.app import App
+from components.image import Image
+from components.load_balancer import LoadBalancer, Service
+from components.registry import ExternalRegistry, Registry
+from mooring.plugin.wire import plain
+
+CONTAINER = "docker:index/container:Container"
+FILES = "mooring:host:Files"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    registry: Registry
+    image: Image
+    app: App
+    edge: LoadBalancer
+
+
+@pytest.fixture
+def deliver(engine: Engine, ground: Callable[[], Any]) -> Callable[..., Delivery]:
+    def run(*, external: bool = False, base: str = "local:nodejs") -> Delivery:
+        def program() -> Delivery:
+            on = ground()
+            registry = Registry(
+                "registry",
+                host=on.hosts.builder,
+                hosts=on.hosts.every,
+                authority=on.authority.registry,
+                identity=on.hosts.identity,
+                external=elsewhere() if external else None,
+            )
+            image = Image("hello", context="../apps/hello", base=base, registry=registry.access)
+            app = App("hello", image=image.reference, on=endpoint(), datacenter="dc1", port=8080, health="/healthz")
+            edge = LoadBalancer("edge", hosts=[on.hosts.every[-1]], routes={"/": app.service})
+            return Delivery(registry=registry, image=image, app=app, edge=edge)
+
+        return engine.run(program)
+
+    return run
+
+
+def elsewhere() -> ExternalRegistry:
+    password = pulumi.Output.secret("the secret of somebody else")
+    return ExternalRegistry(address="registry.example.org/team", username="us", password=password)
+
+
+def endpoint() -> dict[str, Any]:
+    return {"addresses": ["198.18.9.11"], "port": 4646, "authority": "a", "certificate": "c", "private_key": "k"}
+
+
+def test_every_engine_trusts_the_registry_before_anything_is_pushed_there(
+    engine: Engine, deliver: Callable[..., Delivery]
+) -> None:
+    made = deliver()
+
+    assert engine.behind(made.image.reference) >= {"registry", *engine.names(FILES)}
+    assert len(engine.names(FILES)) == 4
+
+
+def test_what_the_registry_is_told_to_keep_is_secret(engine: Engine, deliver: Callable[..., Delivery]) -> None:
+    deliver()
+
+    assert list(engine.told()) == []
+    assert {
+        "the secret registry-certificate.private_key_pem",
+        "the secret registry-http-secret.value",
+        "the secret registry-password.bcrypt",
+        "the secret registry-password.value",
+    } <= engine.kept()
+
+
+def test_the_login_lies_where_only_root_reads_it(engine: Engine, deliver: Callable[..., Delivery]) -> None:
+    deliver()
+
+    for found in engine.of(FILES):
+        login = plain(found.inputs["files"])["/etc/nomad/docker-auth.json"]
+        assert login["mode"] == "0600"
+        assert found.inputs["directories"] == {"/etc/nomad": {"mode": "0700"}}
+
+
+def test_a_registry_of_somebody_else_is_not_run_and_its_authority_not_replaced(
+    engine: Engine, deliver: Callable[..., Delivery]
+) -> None:
+    deliver(external=True)
+
+    assert "registry" not in engine.names(CONTAINER)
+    for found in engine.of(FILES):
+        assert list(plain(found.inputs["files"])) == ["/etc/nomad/docker-auth.json"]
+    (image,) = engine.of("docker:index/image:Image")
+    assert image.inputs["imageName"] == "registry.example.org/team/hello"
+
+
+def test_a_base_that_is_made_here_is_brought_to_the_builder_first(
+    engine: Engine, deliver: Callable[..., Delivery]
+) -> None:
+    made = deliver()
+
+    assert "hello-base" in engine.behind(made.image.reference)
+
+
+def test_a_public_base_is_left_to_the_builder(engine: Engine, deliver: Callable[..., Delivery]) -> None:
+    deliver(base="docker.io/library/node:22-slim")
+
+    (image,) = engine.of("docker:index/image:Image")
+    assert image.inputs["build"]["args"] == {"BASE": "docker.io/library/node:22-slim"}
+    assert "hello-base" not in engine.names("mooring:host:Image")
+
+
+def test_the_folder_of_an_image_is_the_same_in_every_clone(engine: Engine, deliver: Callable[..., Delivery]) -> None:
+    deliver()
+
+    (image,) = engine.of("docker:index/image:Image")
+    assert image.inputs["build"]["context"] == "../apps/hello"
+
+
+def test_a_job_runs_the_digest_that_was_pushed(engine: Engine, deliver: Callable[..., Delivery]) -> None:
+    made = deliver()
+
+    job = plain(engine.one("mooring:nomad:Job", "hello").inputs["job"])
+    assert job["TaskGroups"][0]["Tasks"][0]["Config"]["image"] == "hello.repoDigest"
+    assert engine.behind(made.app.service.running) >= {"hello"}
+
+
+def test_the_url_exists_only_once_the_apps_are_healthy_and_every_balancer_runs(
+    engine: Engine, deliver: Callable[..., Delivery]
+) -> None:
+    made = deliver()
+
+    assert engine.value(made.edge.url) == "http://127.0.0.1:8080/"
+    (job,) = engine.of("mooring:nomad:Job")
+    (page,) = engine.of("mooring:http:Page")
+    assert job in engine.before(page.urn)
+    assert engine.behind(made.edge.url) >= {"edge-page", "edge-dev-edge-1"}
+
+
+def test_a_path_that_is_none_is_refused_before_anything_is_declared(engine: Engine, ground: Callable[[], Any]) -> None:
+    def program() -> None:
+        routes: dict[str, Service] = {"no path": None}  # type: ignore[dict-item]
+        LoadBalancer("edge", hosts=ground().hosts.every, routes=routes)
+
+    with pytest.raises(ValueError, match="LoadBalancer edge: route 'no path' must be a path that starts with a slash"):
+        engine.run(program)
+
+    assert engine.names("mooring:host:Agent") == []
