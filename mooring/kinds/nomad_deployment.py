@@ -1,6 +1,7 @@
 """What became of a job that was registered: followed to its end, and told as a person needs it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -53,6 +54,16 @@ def evaluation_reasons(api: Nomad, job: str, evaluation: str, say: Say, clock: C
         return [f"job {job}: {error}"]
 
 
+def await_stop(api: Nomad, evaluation: str, say: Say, clock: Clock) -> None:
+    """Return once the scheduler has told the instances of a purged job to stop.
+
+    Until then it takes them for instances of the next job of that name: one that has failed is then not placed again,
+    and its failed deployment stands for the new one.
+    """
+    with suppress(GaveUp):  # a later evaluation has told them
+        _evaluated(api, evaluation, say, clock)
+
+
 def _evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock) -> Json:
     if not evaluation:  # periodic and parameterised jobs are not evaluated when they are registered
         return {}
@@ -66,7 +77,7 @@ def _evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock) -> Json:
             case EvaluationStatus.COMPLETE:
                 return found
             case EvaluationStatus.FAILED | EvaluationStatus.CANCELED:
-                raise GaveUp(f"the scheduler gave up: {found['StatusDescription']}")
+                raise GaveUp(f"the scheduler gave up: {found.get('StatusDescription', '')}")
 
     say("waiting for the scheduler")
     return wait_for(done, "the scheduler's answer", within=DEPLOYED_WITHIN, every=0.1, clock=clock)

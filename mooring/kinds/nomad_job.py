@@ -27,6 +27,7 @@ from mooring.kinds.kind import (
 )
 from mooring.kinds.nomad_deployment import (
     DeploymentStatus,
+    await_stop,
     consequences,
     evaluation_reasons,
     placement_failures,
@@ -112,7 +113,7 @@ class JobHandler(Handler[JobSpec]):
     def delete(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> None:
         api = nomad.region(spec.endpoint)
         if api.job(id_) is not None:
-            api.deregister(id_, purge=True)
+            await_stop(api, api.deregister(id_, purge=True), work.say, work.clock)
 
 
 def job_problems(job: Json) -> Iterator[Problem]:

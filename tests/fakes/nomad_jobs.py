@@ -93,6 +93,9 @@ class FakeJobs:
         self._evaluations: dict[str, Json] = {}
         self._deployments: dict[str, Json] = {}
         self._allocations: dict[str, Json] = {}
+        self._lingering: dict[str, str] = {}
+        """Deployments of purged jobs whose instances have not been told to stop yet, by job."""
+
         self._indices = itertools.count(100)
 
     def job(self, id_: str) -> Json:
@@ -116,7 +119,7 @@ class FakeJobs:
             case "GET", ["job", id_, "deployment"]:
                 return Reply(body=self._latest_deployment(id_))
             case "GET", ["evaluation", id_]:
-                return Reply(body=self._evaluations[id_]) if id_ in self._evaluations else _missing("eval")
+                return self._evaluation(id_)
             case "GET", ["deployment", "allocations", id_]:
                 return Reply(body=[_stub(found) for found in self._of(id_)])
             case "GET", ["deployment", id_]:
@@ -169,14 +172,20 @@ class FakeJobs:
         for found in self._deployments.values():
             if found["JobID"] == id_ and found["Status"] == "running":
                 self._end(found, "cancelled", "Cancelled because job is stopped")
+        if not purge:
+            self._keep({key: value for key, value in job.items() if key not in NOT_SPECIFICATION} | {"Stop": True})
+        elif (last := self._latest_deployment(id_)) is not None:
+            self._lingering[id_] = last["ID"]
         if purge:
             del self._versions[id_]
-        else:
-            self._keep({key: value for key, value in job.items() if key not in NOT_SPECIFICATION} | {"Stop": True})
-        return Reply(body={"EvalID": str(uuid.uuid4()), "JobModifyIndex": next(self._indices)})
+        return Reply(body=self._evaluate(job, deploys=False, because="job-deregister"))
 
     def _evaluate(self, job: Json, *, deploys: bool, because: str) -> Json:
         id_, index = str(uuid.uuid4()), next(self._indices)
+        for older in self._evaluations.values():
+            if older["JobID"] == job["ID"] and older["Status"] == "pending":
+                words = "canceled after more recent eval was processed"
+                older |= {"Status": "canceled", "StatusDescription": words}
         self._evaluations[id_] = {
             "ID": id_,
             "JobID": job["ID"],
@@ -193,7 +202,23 @@ class FakeJobs:
         answer = {"EvalID": id_, "EvalCreateIndex": index, "JobModifyIndex": job["JobModifyIndex"], "Warnings": ""}
         return answer | {"Index": index, "LastContact": 0, "KnownLeader": False}
 
+    def _evaluation(self, id_: str) -> Reply:
+        if id_ not in self._evaluations:
+            return _missing("eval")
+        # Unlike jobs and deployments, it leaves out what is empty.
+        return Reply(body={key: value for key, value in self._evaluations[id_].items() if value not in ("", None)})
+
     def _evaluated(self, evaluation: Json, job: Json, *, deploys: bool) -> None:
+        if evaluation["Status"] != "pending":
+            return
+        if evaluation["TriggeredBy"] == "job-deregister":
+            self._lingering.pop(job["ID"], None)
+            evaluation["Status"] = "complete"
+            return
+        if lingering := self._lingering.get(job["ID"]):
+            # What is left of the job that had this name counts as if it were of this one.
+            evaluation |= {"Status": "complete", "DeploymentID": lingering}
+            return
         if self.failing_evaluations:
             evaluation |= {"Status": "failed", "StatusDescription": "maximum attempts reached (5)"}
             return

@@ -279,6 +279,19 @@ def test_the_run_after_a_stop_goes_on_with_the_same_deployment(world: World) -> 
     assert read(world, spec(world), outputs).reasons == ()
 
 
+def test_a_job_that_is_made_again_at_once_is_another_job(world: World) -> None:
+    """Seen in one of 26 quick successions: the failed instance of the job that was purged a moment before counted as
+    one of the new job, whose evaluation named the old, failed deployment; nothing was ever placed.
+    """
+    failed = failure(world, spec(world, BAD))
+    world.nomad.jobs.bad_images.clear()
+
+    HANDLER.delete(failed.id, spec(world, BAD), failed.outputs, world.work())
+    made = HANDLER.create(spec(world, BAD), world.work())
+
+    assert made.outputs["version"] == 0
+
+
 def test_a_job_that_is_gone_meanwhile_is_made_again(world: World) -> None:
     made = HANDLER.create(spec(world), world.work())
     HANDLER.delete(made.id, spec(world), made.outputs, world.work())
