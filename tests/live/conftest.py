@@ -1,12 +1,13 @@
 """The one stack that the live tests share: its first bring-up is killed five times, and it goes whatever happens."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 
 import pytest
 from live.stack import Stack, copy_of_checkout
 
-from mooring.toolchain import binaries, images
+from mooring.toolchain import binaries, images, places
 from mooring.toolchain.engine import Engine
 from mooring.toolchain.environment import environment
 from mooring.toolchain.errors import CannotPrepare
@@ -48,9 +49,18 @@ def prepared() -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(prepared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def alone() -> Iterator[None]:
+    """The stack's names, network and port are the file's, so a second run on this machine waits for the first."""
+    places.cache().mkdir(parents=True, exist_ok=True)
+    with (places.cache() / "test-stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def stack(prepared: None, alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The `test` stack, up; every kill on the way is one that the next `up` has to put right by itself."""
-    del prepared
+    del prepared, alone
     folder = tmp_path_factory.mktemp("stack")
     made = Stack("test", folder / "state", copy_of_checkout(folder / "checkout"))
     try:
