@@ -1,0 +1,397 @@
+"""How a task is run: the drivers that come with Nomad, each with its own configuration, and an open one for others.
+
+The fields have the drivers' own names. A value may be text with `${…}` in it wherever a driver takes a number or a
+truth value, as Nomad fills that in on the node.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar, Literal
+
+from typing_extensions import override
+
+from mooring.jobs.piece import Piece
+from mooring.jobs.problem import Problem, joined
+from mooring.jobs.shape import Json
+
+
+@dataclass(frozen=True)
+class Configuration(Piece):
+    """Part of a driver's configuration, in which a block stands in a list of its own, as Nomad's parser writes it."""
+
+    DRIVER = True
+
+    @classmethod
+    @override
+    def spelt(cls, name: str) -> str:
+        return name
+
+
+@dataclass(frozen=True)
+class TaskDriver(Configuration):
+    """What every driver is."""
+
+    NAME: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerAuth(Configuration):
+    """For a registry that the agent itself has no login for; it lies readable in the job."""
+
+    OF = "docker.auth"
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    email: str | None = None
+    server_address: str | None = None
+
+
+@dataclass(frozen=True)
+class DockerDevice(Configuration):
+    OF = "docker.devices"
+
+    host_path: str
+    _: KW_ONLY
+    container_path: str | None = None
+    """Docker: the same path."""
+
+    cgroup_permissions: str | None = None
+    """Letters of `rwm`. Docker: all three."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerLogging(Configuration):
+    """Another place for the logs than Nomad's own files; `nomad alloc logs` then shows nothing."""
+
+    OF = "docker.logging"
+
+    type: str | None = None
+    """Docker's log driver, as `syslog`."""
+
+    driver: str | None = None
+    """The old word for `type`."""
+
+    config: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerHealthchecks(Configuration):
+    OF = "docker.healthchecks"
+
+    disable: bool | None = None
+    """Leave out the image's own HEALTHCHECK, which Nomad never looks at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BindOptions(Configuration):
+    OF = "docker.mount.bind_options"
+
+    propagation: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TmpfsOptions(Configuration):
+    OF = "docker.mount.tmpfs_options"
+
+    size: int | None = None
+    """Bytes."""
+
+    mode: int | None = None
+    """Written in decimal: 493 is 0755."""
+
+
+@dataclass(frozen=True)
+class VolumeDriver(Configuration):
+    OF = "docker.mount.volume_options.driver_config"
+
+    name: str
+    _: KW_ONLY
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeOptions(Configuration):
+    OF = "docker.mount.volume_options"
+
+    no_copy: bool | None = None
+    """Leave a new volume empty, instead of filling it with what the image has there."""
+
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    driver_config: VolumeDriver | None = None
+
+
+@dataclass(frozen=True)
+class DockerMount(Configuration):
+    """Something of the node inside the container: `DockerMount("/data", source="mysql")`."""
+
+    OF = "docker.mount"
+
+    target: str
+    _: KW_ONLY
+    type: Literal["volume", "bind", "tmpfs"] | None = None
+    """Driver: volume. An agent may refuse host folders and volumes."""
+
+    source: str | None = None
+    readonly: bool | None = None
+    bind_options: BindOptions | None = None
+    tmpfs_options: TmpfsOptions | None = None
+    volume_options: VolumeOptions | None = None
+
+
+@dataclass(frozen=True)
+class Docker(TaskDriver):
+    """A container: `Docker("registry.example:5000/web@sha256:…", ports=["http"])`."""
+
+    OF = "docker"
+    NAME = "docker"
+
+    image: str
+    """By digest, so that every instance is the same one."""
+
+    _: KW_ONLY
+    command: str | None = None
+    """Instead of the image's CMD."""
+
+    args: Sequence[str] = ()
+    entrypoint: Sequence[str] = ()
+    """Instead of the image's ENTRYPOINT."""
+
+    ports: Sequence[str] = ()
+    """Labels of the group's ports that lead into the container."""
+
+    advertise_ipv6_address: bool | None = None
+    """Services get the container's IPv6 address."""
+
+    auth: DockerAuth | None = None
+    auth_soft_fail: bool | None = None
+    """Pull without a login when the login cannot be found."""
+
+    cap_add: Sequence[str] = ()
+    """Capabilities beyond the agent's defaults; it refuses those that it does not allow."""
+
+    cap_drop: Sequence[str] = ()
+    cpuset_cpus: str | None = None
+    """As `0-2,7`; the task's `cores` are the better way."""
+
+    cpu_hard_limit: bool | None = None
+    """Make `cpu` a limit. Driver: no, a share."""
+
+    cpu_cfs_period: int | None = None
+    """Microseconds. Driver: 100000."""
+
+    devices: Sequence[DockerDevice] = ()
+    """Devices of the node; refused, since they are the whole node's."""
+
+    dns_search_domains: Sequence[str] = ()
+    dns_options: Sequence[str] = ()
+    dns_servers: Sequence[str] = ()
+    extra_hosts: Sequence[str] = ()
+    """Lines of /etc/hosts, as `db:10.0.0.5`."""
+
+    force_pull: bool | None = None
+    """Pull even what the node has. Driver: no, unless the tag is `latest`."""
+
+    group_add: Sequence[str] = ()
+    healthchecks: DockerHealthchecks | None = None
+    hostname: str | None = None
+    init: bool | None = None
+    """Run an init process, which reaps what the task leaves behind."""
+
+    interactive: bool | None = None
+    """Keep stdin open."""
+
+    ipc_mode: str | None = None
+    """`host` is refused. Driver: one of its own."""
+
+    ipv4_address: str | None = None
+    """With a `network_mode` that names a network of Docker's."""
+
+    ipv6_address: str | None = None
+    isolation: str | None = None
+    """Windows only."""
+
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """On the container."""
+
+    load: str | None = None
+    """An archive with the image, among the task's artifacts."""
+
+    logging: DockerLogging | None = None
+    mac_address: str | None = None
+    memory_hard_limit: int | None = None
+    """MB; the task's `memory_max` is the better way."""
+
+    mount: Sequence[DockerMount] = ()
+    mounts: Sequence[DockerMount] = ()
+    """The old word for `mount`; the driver takes both together."""
+
+    network_aliases: Sequence[str] = ()
+    network_mode: str | None = None
+    """`host` is refused: a group's network with mode `host` says it where the scheduler sees it."""
+
+    runtime: str | None = None
+    """One that the agent allows."""
+
+    pids_limit: int | None = None
+    """At most the agent's."""
+
+    pid_mode: str | None = None
+    """`host` is refused."""
+
+    port_map: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Deprecated since Nomad 0.12: `ports`, and `to` on the group's port."""
+
+    privileged: bool | None = None
+    """Refused when it is true."""
+
+    image_pull_timeout: str | None = None
+    """As `5m`, which is the driver's."""
+
+    readonly_rootfs: bool | None = None
+    security_opt: Sequence[str] = ()
+    shm_size: int | None = None
+    """Bytes of /dev/shm. Docker: 64 MiB."""
+
+    storage_opt: Mapping[str, str] = field(default_factory=dict[str, str])
+    sysctl: Mapping[str, str] = field(default_factory=dict[str, str])
+    tty: bool | None = None
+    ulimit: Mapping[str, str] = field(default_factory=dict[str, str])
+    """As `{"nofile": "2048:4096"}`: soft and hard."""
+
+    uts_mode: str | None = None
+    """`host` is refused."""
+
+    userns_mode: str | None = None
+    """`host` is refused."""
+
+    volumes: Sequence[str] = ()
+    """`source:target[:ro]`; below the task's own folder unless the agent allows more."""
+
+    volume_driver: str | None = None
+    work_dir: str | None = None
+
+
+@dataclass(frozen=True)
+class Exec(TaskDriver):
+    """A program of the node's, in a namespace and a file system of its own: `Exec("/bin/date", args=["-u"])`."""
+
+    OF = "exec"
+    NAME = "exec"
+
+    command: str
+    _: KW_ONLY
+    args: Sequence[str] = ()
+    pid_mode: Literal["private", "host"] | None = None
+    """`host` is refused. Agent's default: private."""
+
+    ipc_mode: Literal["private", "host"] | None = None
+    """`host` is refused. Agent's default: private."""
+
+    cap_add: Sequence[str] = ()
+    cap_drop: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class RawExec(TaskDriver):
+    """A program of the node's, with the agent's own rights and nothing around it; agents have it switched off."""
+
+    OF = "raw_exec"
+    NAME = "raw_exec"
+
+    command: str
+    _: KW_ONLY
+    args: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Java(TaskDriver):
+    """A program for the Java virtual machine: `Java(jar_path="local/app.jar")`."""
+
+    OF = "java"
+    NAME = "java"
+
+    jar_path: str | None = None
+    """Usually below `local/`, where an artifact has brought it. Either this or `class_`."""
+
+    class_: str | None = None
+    """The class whose main function is run."""
+
+    class_path: str | None = None
+    jvm_options: Sequence[str] = ()
+    """As `-Xmx512m`."""
+
+    args: Sequence[str] = ()
+    pid_mode: Literal["private", "host"] | None = None
+    """`host` is refused. Agent's default: private."""
+
+    ipc_mode: Literal["private", "host"] | None = None
+    """`host` is refused. Agent's default: private."""
+
+    cap_add: Sequence[str] = ()
+    cap_drop: Sequence[str] = ()
+
+    @classmethod
+    @override
+    def spelt(cls, name: str) -> str:
+        return name.rstrip("_")  # `class` is Python's own word
+
+
+@dataclass(frozen=True)
+class Qemu(TaskDriver):
+    """A virtual machine: `Qemu("local/disk.qcow2")`."""
+
+    OF = "qemu"
+    NAME = "qemu"
+
+    image_path: str
+    """A disk image, usually below `local/`, where an artifact has brought it."""
+
+    _: KW_ONLY
+    accelerator: str | None = None
+    """`kvm` where the node has it. Driver: tcg."""
+
+    args: Sequence[str] = ()
+    """QEMU's own."""
+
+    drive_interface: str | None = None
+    """Driver: ide."""
+
+    graceful_shutdown: bool | None = None
+    """Press the power button and wait, instead of ending the process. Driver: no."""
+
+    guest_agent: bool | None = None
+    """Open a socket to the QEMU agent inside. Driver: no."""
+
+    port_map: Mapping[str, int] = field(default_factory=dict[str, int])
+    """From labels of the group's ports to ports of the guest."""
+
+
+@dataclass(frozen=True)
+class Driver(TaskDriver):
+    """Any other driver that the nodes have, with whatever it understands: `Driver("podman", {"image": "…"})`."""
+
+    OF = ""
+    NAME = ""
+
+    name: str
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @override
+    def to_api(self) -> Json:
+        return dict(self.config)
+
+
+DRIVERS = {driver.NAME: driver for driver in (Docker, Exec, RawExec, Java, Qemu)}
+
+
+def written(driver: TaskDriver) -> Json:
+    """As the two fields of a task that hold it."""
+    config = driver.to_api()
+    name = driver.name if isinstance(driver, Driver) else driver.NAME
+    return {"Driver": name, "Config": config} if config else {"Driver": name}
+
+
+def read(name: Any, config: Any, at: str, wrong: list[Problem]) -> TaskDriver:
+    if (known := DRIVERS.get(name)) is not None:
+        return known.read({} if config is None else config, joined(at, "driver"), wrong)
+    return Driver(name, config or dict[str, Any]())

@@ -1,0 +1,88 @@
+"""A group's network and the ports that it is given."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
+
+from typing_extensions import override
+
+from mooring.jobs.piece import Piece
+from mooring.jobs.problem import Problem, joined
+from mooring.jobs.shape import Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port(Piece):
+    """A port of the node: one that the scheduler chooses, unless `static` says which."""
+
+    OF = "Port"
+    SPELT: ClassVar = {"static": "Value"}
+
+    to: int = 0
+    """Where it leads inside the group's own network; -1: to the same number. 0: nowhere else than to itself."""
+
+    static: int | None = None
+    """1 to 65535; only one instance on each node can then have it."""
+
+    host_network: str | None = None
+    """Which of the networks that the node's agent names. Nomad: default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dns(Piece):
+    """What stands in the tasks' resolv.conf; the node's own when there is none."""
+
+    OF = "DNSConfig"
+
+    servers: Sequence[str] = ()
+    searches: Sequence[str] = ()
+    options: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Piece):
+    """One for the whole group: its tasks share it, and each of its ports has a name."""
+
+    OF = "NetworkResource"
+    SPELT: ClassVar = {"dns": "DNS", "mbits": "MBits"}
+
+    mode: str | None = None
+    """`host`: the node's own. `bridge`: one of the group's own. `none`, or `cni/<name>`. Nomad: host."""
+
+    ports: Mapping[str, Port] = field(default_factory=dict[str, Port], metadata={"special": True})
+    """By label, which services, checks and tasks name."""
+
+    hostname: str | None = None
+    """That the tasks see; with `bridge` only."""
+
+    dns: Dns | None = None
+    mbits: int | None = None
+    """Deprecated since Nomad 0.12: nothing is measured any more."""
+
+    @override
+    def to_api(self) -> Json:
+        """Nomad keeps static ports in a list of their own."""
+        lists: dict[str, list[Json]] = {}
+        for label, port in self.ports.items():
+            key = "DynamicPorts" if port.static is None else "ReservedPorts"
+            lists.setdefault(key, []).append({"Label": label, **port.to_api()})
+        return super().to_api() | lists
+
+    @classmethod
+    @override
+    def said(cls, body: Json, at: str, wrong: list[Problem]) -> dict[str, Any]:
+        lists = {key: cast("list[Any]", body.get(key) or []) for key in ("ReservedPorts", "DynamicPorts")}
+        ports: dict[str, Port] = {}
+        for raw in (*lists["ReservedPorts"], *lists["DynamicPorts"]):
+            if not isinstance(raw, dict):
+                wrong.append(Problem(joined(at, "ports"), f"{raw!r} is not a mapping"))
+                continue
+            port = dict(cast("Json", raw))
+            label = str(port.pop("Label", ""))
+            if not port.get("Value") and raw not in lists["ReservedPorts"]:
+                port.pop("Value", None)
+            if label in ports:
+                wrong.append(Problem(joined(at, "ports", label), "stands there twice"))
+            ports[label] = Port.read(port, joined(at, "ports", label), wrong)
+        rest = {key: value for key, value in body.items() if key not in lists}
+        return super().said(rest, at, wrong) | ({"ports": ports} if ports else {})

@@ -1,0 +1,94 @@
+"""Files and variables that Nomad renders for a task from Consul, Nomad's variables and services, and Vault."""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+from mooring.jobs.piece import Piece
+
+
+@dataclass(frozen=True)
+class ChangeScript(Piece):
+    """Run inside the task when its template changes."""
+
+    OF = "ChangeScript"
+
+    command: str
+    _: KW_ONLY
+    args: Sequence[str] = ()
+    timeout: timedelta | None = None
+    """Nomad: 5 s."""
+
+    fail_on_error: bool | None = None
+    """Kill the task when the script fails. Nomad: no."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait(Piece):
+    """A change is rendered when nothing more has changed for `min`, and after `max` at the latest."""
+
+    OF = "WaitConfig"
+
+    min: timedelta | None = None
+    max: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Template(Piece):
+    """`Template("local/app.conf", data=…)`."""
+
+    OF = "Template"
+    SPELT: ClassVar = {
+        "destination": "DestPath",
+        "source": "SourcePath",
+        "data": "EmbeddedTmpl",
+        "env": "Envvars",
+        "left_delimiter": "LeftDelim",
+        "right_delimiter": "RightDelim",
+        "error_on_missing_key": "ErrMissingKey",
+    }
+
+    destination: str
+    """Relative to the task's folder: below `local/`, or `secrets/`, which is never written to a disk."""
+
+    _: KW_ONLY
+    data: str | None = None
+    """The template itself, in Consul Template's language."""
+
+    source: str | None = None
+    """A file with it instead, on the node: usually one that an artifact has brought."""
+
+    env: bool | None = None
+    """The rendered lines `KEY=value` are also the task's environment. Nomad: no."""
+
+    change_mode: Literal["restart", "signal", "script", "noop"] | None = None
+    """What the task is told when what was rendered changes. Nomad: restart."""
+
+    change_signal: str | None = None
+    """With `signal`. Nomad: SIGHUP."""
+
+    change_script: ChangeScript | None = None
+    """With `script`, and required there."""
+
+    splay: timedelta | None = None
+    """Wait up to that long, by chance, so that not all instances are told at once. Nomad: 5 s."""
+
+    wait: Wait | None = None
+    """Nomad: the agent's own."""
+
+    perms: str | None = None
+    """Octal. Nomad: 0644."""
+
+    uid: int | None = None
+    """The file's owner. Nomad: the agent's own."""
+
+    gid: int | None = None
+    left_delimiter: str | None = None
+    """Nomad: {{."""
+
+    right_delimiter: str | None = None
+    """Nomad: }}."""
+
+    error_on_missing_key: bool | None = None
+    """Fail, instead of writing `<no value>`, when a key is missing from a map. Nomad: no."""
