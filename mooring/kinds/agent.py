@@ -125,10 +125,10 @@ class AgentHandler(Handler[AgentSpec]):
     def update(self, id_: str, old: AgentSpec, new: AgentSpec, outputs: Props, work: Work) -> Props:
         changed = {path for path in new.files if old.files.get(path) != new.files[path]}
         gone = old.files.keys() - new.files.keys()
-        only_reload = (
-            (changed | gone) <= set(new.reload_on)
-            and (old.unit, old.version, old.binary) == (new.unit, new.version, new.binary)
-            and old.running
+        only_reload = (changed | gone) <= set(new.reload_on) and (old.unit, old.version, old.binary) == (
+            new.unit,
+            new.version,
+            new.binary,
         )
         work.say("waiting for its turn")
         with membership.turn(new.member, work.clock):

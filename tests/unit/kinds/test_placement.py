@@ -41,6 +41,10 @@ def test_only_what_differs_is_a_stranger() -> None:
     wanted = {"/a": File(content="1"), "/b": File(content="2")}
 
     assert strangers({"/a": File(content="1"), "/b": File(content="3")}, wanted) == ["/b"]
+    assert strangers({"/a": File(content="1", mode="0600"), "/b": File(content="2", owner="www")}, wanted) == [
+        "/a",
+        "/b",
+    ]
 
 
 def test_folders_are_removed_from_the_inside_out() -> None:
