@@ -24,8 +24,8 @@ class Service:
     """In Consul."""
 
     health: str
-    running: pulumi.Output[int]
-    """The job's version; known once the app is healthy."""
+    job: pulumi.Resource
+    """There once the app is healthy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,23 +69,34 @@ class App(pulumi.ComponentResource):
         cpu: int = 100,
         memory: int = 128,
         env: dict[str, str] | None = None,
+        stop_within: int = 20,
+        healthy_within: int = 90,
         goes_with: pulumi.Resource | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:app:App", name, None, opts)
-        args = AppArgs(port=port, health=health, count=count, cpu=cpu, memory=memory, env=env or {})
-        self.job = pulumi.Output.from_input(image).apply(lambda digest: job(name, digest, datacenter, args))
+        args = AppArgs(
+            port=port,
+            health=health,
+            count=count,
+            cpu=cpu,
+            memory=memory,
+            env=env or {},
+            stop_within=stop_within,
+            healthy_within=healthy_within,
+        )
+        self.job = job(name, image, datacenter, args)
         running = Job(
             name,
             endpoint=on,
             job=self.job,
             opts=pulumi.ResourceOptions(parent=self, deleted_with=goes_with),
         )
-        self.service = Service(name=name, health=health, running=running.version)
+        self.service = Service(name=name, health=health, job=running)
         self.register_outputs({})
 
 
-def job(name: str, image: str, datacenter: str, args: AppArgs) -> dict[str, Any]:
+def job(name: str, image: pulumi.Input[str], datacenter: str, args: AppArgs) -> dict[str, Any]:
     """The whole job, as Nomad's API takes it."""
     return {
         "ID": name,
@@ -160,7 +171,7 @@ def _service(name: str, args: AppArgs) -> dict[str, Any]:
     }
 
 
-def _task(name: str, image: str, args: AppArgs) -> dict[str, Any]:
+def _task(name: str, image: pulumi.Input[str], args: AppArgs) -> dict[str, Any]:
     return {
         "Name": name,
         "Driver": "docker",

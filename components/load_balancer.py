@@ -31,8 +31,8 @@ class Service(Protocol):
         ...
 
     @property
-    def running(self) -> pulumi.Output[int]:
-        """Known once the app is healthy."""
+    def job(self) -> pulumi.Resource:
+        """There once the app is healthy."""
         ...
 
 
@@ -69,11 +69,9 @@ class LoadBalancer(pulumi.ComponentResource):
         address = hosts[0].published if hosts[0].published is not None else hosts[0].address
         page = Page(
             f"{name}-page",
+            url=address.apply(lambda place: f"http://{place}{next(iter(routes))}"),
             # The balancer comes up beside the apps; its page is asked for when they are there.
-            url=pulumi.Output.all(address, *(service.running for service in routes.values())).apply(
-                lambda known: f"http://{known[0]}{next(iter(routes))}"
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=agents),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*agents, *(s.job for s in routes.values())]),
         )
         self.url = page.url
         self.register_outputs({"url": self.url})

@@ -74,7 +74,7 @@ def down(context: typer.Context, stack: Stack = "dev") -> None:
 @app.command()
 def status(stack: Stack = "dev", *, json_: AsJson = False) -> None:
     """Show hosts, clusters, jobs, registry and URL; the exit status is 0 only when all are well."""
-    seen = statuses.look(overviews.overview(stack))
+    seen = statuses.settled(overviews.overview(stack))
     if json_:
         typer.echo(json.dumps(statuses.as_json(seen), indent=2))
     else:

@@ -68,6 +68,7 @@ def down(stack: str, options: Sequence[str], say: Say) -> int:
         say(asked.stderr.strip())
         return asked.returncode
     forget(stack)
+    say(f"stack {stack!r} is gone, and what Pulumi kept of it")
     return 0
 
 

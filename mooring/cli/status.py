@@ -15,6 +15,7 @@ from mooring.cli.overview import HostOverview, Overview, RegistryOverview
 from mooring.clients import consul, nomad, ssh
 from mooring.clients.answers import Json, rows, table
 from mooring.clients.errors import ApiError, CommandFailed, Unreachable, Untrusted
+from mooring.waiting import SYSTEM, Clock
 
 T = TypeVar("T")
 
@@ -77,8 +78,20 @@ class Answers:
     page: str
 
 
+SETTLED_WITHIN = 5.0
+"""Seconds. Consul hears of a check a moment after the instance's own host does."""
+
+
+def settled(at: Overview, clock: Clock = SYSTEM) -> Status:
+    """The status, as soon as all is well or when what is wrong has lasted."""
+    deadline = clock.now() + SETTLED_WITHIN
+    while not (seen := look(at)).healthy and clock.now() < deadline:
+        clock.sleep(0.5)
+    return seen
+
+
 def look(at: Overview) -> Status:
-    """Ask everybody at once."""
+    """Ask everybody at once, once."""
     api, region = consul.cluster(at.consul), nomad.region(at.nomad)
     with ThreadPoolExecutor(32) as pool:
         states = {h.name: pool.submit(_host_state, h) for h in at.hosts}

@@ -150,6 +150,9 @@ class Handler(ABC, Generic[S]):
     access: ClassVar[frozenset[str]] = frozenset()
     """Inputs that say how the thing is reached, not what it is: a change of these alone is no change."""
 
+    foreseen_in_part: ClassVar[frozenset[str]] = frozenset()
+    """Inputs (top-level names) of which `foresee` makes sense while values in them are unknown, and are markers."""
+
     secret_inputs: ClassVar[frozenset[str]] = frozenset()
     """Inputs (dotted paths, `files.*.content` for every key or index) that are secret whatever the program said."""
 

@@ -54,6 +54,9 @@ class ChangedMeanwhile(Exception):
 
 class JobSpec(Spec):
     endpoint: Endpoint
+    job_id: str
+    """The job's ID, again: another one is another job, and the old one goes."""
+
     job: Json
     """As `POST /v1/jobs` takes it under `Job`."""
 
@@ -65,11 +68,16 @@ class JobSpec(Spec):
 class JobHandler(Handler[JobSpec]):
     token = "mooring:nomad:Job"  # noqa: S105 -- a type token, not a secret
     spec = JobSpec
+    identity = frozenset({"job_id"})
     access = frozenset({"endpoint"})
+    # An image that is about to be built has no digest yet; the scheduler places it all the same.
+    foreseen_in_part = frozenset({"job"})
     secret_inputs = CLUSTER_SECRETS
 
     @override
     def check(self, spec: JobSpec) -> Iterable[Problem]:
+        if spec.job_id != spec.job.get("ID"):
+            yield Problem(path="job_id", reason=f"must be the job's own ID {spec.job.get('ID')!r}, got {spec.job_id!r}")
         yield from job_problems(spec.job)
 
     @override
@@ -93,7 +101,11 @@ class JobHandler(Handler[JobSpec]):
 
     @override
     def read(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> Seen[JobSpec] | None:
-        found = nomad.region(spec.endpoint).job(id_)
+        api = nomad.region(spec.endpoint)
+        summary = api.listed().get(id_)
+        if summary is not None and unchanged(summary, spec.job, outputs):
+            return Seen(spec=spec, outputs=outputs)
+        found = api.job(id_)
         if found is None:
             return None
         return Seen(spec=spec.model_copy(update={"job": as_declared(spec.job, found)}), outputs=_outputs(found))
@@ -164,6 +176,16 @@ def _named(items: Sequence[Any]) -> bool:
     return all(names) and len(set(names)) == len(items) > 0
 
 
+def unchanged(summary: Mapping[str, Any], job: Json, outputs: Props) -> bool:
+    """Whether a job's summary shows that nobody has registered or stopped it since `outputs` were recorded.
+
+    After a deployment that failed, what was recorded is what we wanted, and what runs may be what Nomad went back to:
+    then the job itself has to be read.
+    """
+    same_index: bool = summary["JobModifyIndex"] == outputs.get("modify_index")
+    return same_index and outputs.get("settled") is True and summary["Stop"] is bool(job.get("Stop"))
+
+
 def _same(job: Json, found: Json) -> bool:
     return as_declared(job, found) == job and not found["Stop"]
 
@@ -180,7 +202,7 @@ def _marked(job: Json, found: Json | None, work: Work) -> Json:
 
 
 def _outputs(found: Json) -> Props:
-    return {"modify_index": found["JobModifyIndex"], "version": found["Version"]}
+    return {"modify_index": found["JobModifyIndex"], "version": found["Version"], "settled": True}
 
 
 def _deployed(api: Nomad, job: Json, found: Json | None, work: Work) -> Props:
@@ -205,7 +227,7 @@ def _deployed(api: Nomad, job: Json, found: Json | None, work: Work) -> Props:
     now = api.job(id_)
     outputs = _outputs(now) if now is not None else {}
     if reasons:
-        raise NotHealthy(id_, outputs, reasons)
+        raise NotHealthy(id_, {**outputs, "settled": False}, reasons)
     return outputs
 
 
@@ -214,15 +236,17 @@ class Job(Resource):
 
     modify_index: pulumi.Output[int]
     version: pulumi.Output[int]
+    settled: pulumi.Output[bool]
+    """Whether the registration of `modify_index` is what the state says."""
 
     def __init__(
         self,
         resource_name: str,
         *,
         endpoint: pulumi.Input[Mapping[str, Any]],
-        job: pulumi.Input[Mapping[str, Any]],
+        job: Mapping[str, Any],
         strict: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        inputs = {"endpoint": endpoint, "job": job, "strict": strict}
-        super().__init__(JobHandler, resource_name, inputs, outputs=("modify_index", "version"), opts=opts)
+        inputs = {"endpoint": endpoint, "job_id": job["ID"], "job": job, "strict": strict}
+        super().__init__(JobHandler, resource_name, inputs, outputs=("modify_index", "version", "settled"), opts=opts)

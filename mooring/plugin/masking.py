@@ -11,6 +11,16 @@ SHORTEST: Final = 8
 """Characters. A shorter secret is no secret, and masking it would eat half of every sentence."""
 
 
+def repeats_of(*values: Marked) -> Callable[[str], bool]:
+    """Whether a text holds a secret of `values` as a whole.
+
+    A single line of one proves nothing: the last line of a private key is its public half, and stands in the
+    certificate as well.
+    """
+    whole = frozenset(text for value in values for text in secret_texts(value) if len(text) >= SHORTEST)
+    return lambda text: any(each in text for each in whole)
+
+
 def mask_of(*values: Marked) -> Callable[[str], str]:
     """A function that hides every secret of `values`, whole or one of its lines: a message may quote either."""
     pieces = {piece for value in values for text in secret_texts(value) for piece in (text, *text.splitlines())}

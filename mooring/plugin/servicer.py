@@ -22,7 +22,7 @@ from typing_extensions import override
 from mooring.kinds.kind import Handler, NotHealthy, Props, Unreachable, Work
 from mooring.plugin.difference import Change, diff_response, differences, differences_in_meaning, patched
 from mooring.plugin.inputs import Refused, meaning, problems, recovered, understood
-from mooring.plugin.masking import mask_of
+from mooring.plugin.masking import mask_of, repeats_of
 from mooring.plugin.progress import Progress
 from mooring.plugin.wire import (
     UNKNOWN,
@@ -74,6 +74,8 @@ class Call:
     handler: Handler[Any]
     work: Work
     mask: Callable[[str], str]
+    repeats: Callable[[str], bool]
+    """Whether a text holds a secret of the request."""
 
     def outputs(self, recorded: dict[str, Marked]) -> dict[str, Marked]:
         """What the handler added, out of what the state says."""
@@ -89,7 +91,7 @@ class Call:
         return {**inputs, **{key: secret(value) if self._tells(value) else value for key, value in wrapped.items()}}
 
     def _tells(self, value: Marked) -> bool:
-        return any(self.mask(text) != text for text in open_texts(value))
+        return any(self.repeats(text) for text in open_texts(value))
 
     def unfinished(self, inputs: dict[str, Marked], failure: NotHealthy, before: Marked = None) -> InitFailed:
         """A create or an update that did not end well."""
@@ -121,7 +123,8 @@ def changes(handler: Handler[Any], old: Marked, new: Marked) -> dict[Path, Chang
 
 def foresee(call: Call, inputs: Marked) -> None:
     """Let the kind say what the step would lead to, if everything that it would need is known."""
-    if has_unknown(inputs):
+    needed = {name: value for name, value in inputs.items() if name not in call.handler.foreseen_in_part}
+    if has_unknown(needed):
         return
     with contextlib.suppress(Unreachable):
         call.handler.foresee(understood(call.handler, inputs), call.work)
@@ -259,9 +262,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> Generator[Call]:
         """What answers a question about one resource; a failure inside becomes an error in words, without secrets."""
         paths = kind.secret_inputs if (kind := self._kinds.get(request.type)) else ()
-        mask = mask_of(*(with_secrets(value, paths) for value in values))
+        known = [with_secrets(value, paths) for value in values]
+        mask = mask_of(*known)
         try:
-            yield Call(handler=self._handler(request.type), work=self._work(request.urn, mask, within), mask=mask)
+            work = self._work(request.urn, mask, within)
+            yield Call(handler=self._handler(request.type), work=work, mask=mask, repeats=repeats_of(*known))
         except InitFailed as failure:
             context.set_trailing_metadata((("grpc-status-details-bin", failure.status.SerializeToString()),))
             context.abort(grpc.StatusCode.UNKNOWN, str(failure))

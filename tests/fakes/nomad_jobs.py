@@ -106,12 +106,14 @@ class FakeJobs:
         """As somebody does who does not care which version was there."""
         return self._register(dict(job), accessor)
 
-    def reply(self, question: Question, accessor: str) -> Reply:  # noqa: PLR0911 -- a server's routes are one table
+    def reply(self, question: Question, accessor: str) -> Reply:  # noqa: C901, PLR0911 -- a server's routes are one table
         if question.method != "GET":
             self.writes += 1
         match question.method, question.path:
             case "POST", ["jobs"]:
                 return self._registered(question.body, accessor)
+            case "GET", ["jobs"]:
+                return Reply(body=[_summary(self.job(id_)) for id_ in sorted(self._versions)])
             case "GET", ["job", id_]:
                 return Reply(body=self.job(id_)) if id_ in self._versions else _missing("job")
             case "DELETE", ["job", id_]:
@@ -442,6 +444,12 @@ def _task_state(trouble: Trouble | None) -> Json:
 def _stub(allocation: Json) -> Json:
     """As lists tell of an allocation. Of which deployment it is they do not say."""
     return {key: value for key, value in allocation.items() if not key.startswith("_")}
+
+
+def _summary(job: Json) -> Json:
+    """What the list says of a job: enough to see whether somebody touched it, and nothing of its groups."""
+    kept = ("ID", "ParentID", "Name", "Type", "Priority", "Stop", "Status", "ModifyIndex", "JobModifyIndex")
+    return {key: job[key] for key in kept if key in job}
 
 
 def _missing(what: str) -> Reply:

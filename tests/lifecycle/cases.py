@@ -89,7 +89,8 @@ def nomad_token(reach: Reach) -> Case:
 
 
 def nomad_job_of_one(reach: Reach) -> Case:
-    spec = JobSpec(endpoint=reach.nomad, job=job(reach.image))
+    body = job(reach.image)
+    spec = JobSpec(endpoint=reach.nomad, job_id=body["ID"], job=body)
     edited = changed(spec, job=job(reach.image, count=2))
     return by_endpoint(nomad_job.JobHandler(), spec, edited)
 

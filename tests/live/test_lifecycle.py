@@ -59,7 +59,7 @@ class TestFailedDeployment:
         group["ReschedulePolicy"] = {"Attempts": 0, "Unlimited": False}
         says = "console.log('starting'); console.error('no such module'); process.exit(3)"
         group["Tasks"][0]["Config"] |= {"command": "node", "args": ["-e", says]}
-        spec = JobSpec(endpoint=reach.nomad, job=body)
+        spec = JobSpec(endpoint=reach.nomad, job_id=body["ID"], job=body)
         yield spec
         JobHandler().delete("lifecycle", spec, {}, work("test"))
 

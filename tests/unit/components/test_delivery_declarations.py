@@ -128,7 +128,7 @@ def test_a_job_runs_the_digest_that_was_pushed(engine: Engine, deliver: Callable
 
     job = plain(engine.one("mooring:nomad:Job", "hello").inputs["job"])
     assert job["TaskGroups"][0]["Tasks"][0]["Config"]["image"] == "hello.repoDigest"
-    assert engine.behind(made.app.service.running) >= {"hello"}
+    assert made.app.service.job.pulumi_resource_name == "hello"
 
 
 def test_the_url_exists_only_once_the_apps_are_healthy_and_every_balancer_runs(

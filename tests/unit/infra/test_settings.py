@@ -41,9 +41,9 @@ def test_a_number_of_servers_without_a_clear_majority_is_refused(count: int) -> 
 
 
 def test_an_unknown_key_is_named_with_those_that_exist() -> None:
-    text = refusal(netwrok="10.0.0.0/8")
+    text = refusal(netz="10.0.0.0/8")
 
-    assert "mooring:netwrok is no setting; these are: " in text
+    assert "mooring:netz is no setting; these are: " in text
     assert "network" in text.split("these are: ")[1]
 
 

@@ -20,19 +20,23 @@ BAD = "r/hello@sha256:1"
 HANDLER = JobHandler()
 
 
+def by_id(world: World, body: dict[str, Any]) -> JobSpec:
+    return JobSpec(endpoint=world.nomad_endpoint, job_id=body["ID"], job=body)
+
+
 @pytest.fixture(autouse=True)
 def bad_image(world: World) -> None:
     world.nomad.jobs.bad_images[BAD] = Trouble(output="starting\n", errors="no such module: left-pad\n")
 
 
 def spec(world: World, image: str = GOOD, **changed: Any) -> JobSpec:
-    return JobSpec(endpoint=world.nomad_endpoint, job={**job(image, count=3), **changed})
+    return by_id(world, {**job(image, count=3), **changed})
 
 
 def with_task(world: World, **changed: Any) -> JobSpec:
     body = job(GOOD)
     body["TaskGroups"][0]["Tasks"][0] |= changed
-    return JobSpec(endpoint=world.nomad_endpoint, job=body)
+    return by_id(world, body)
 
 
 def failure(world: World, made: JobSpec) -> NotHealthy:
@@ -275,7 +279,7 @@ def test_the_run_after_a_stop_goes_on_with_the_same_deployment(world: World) -> 
 
     outputs = HANDLER.update(failed.id, spec(world), spec(world), failed.outputs, world.work())
 
-    assert outputs == failed.outputs
+    assert outputs == {**failed.outputs, "settled": True}
     assert read(world, spec(world), outputs).reasons == ()
 
 
