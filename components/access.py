@@ -41,6 +41,10 @@ class NomadAccess:
     status: Endpoint
     """With the right to read what `mooring status` shows."""
 
+    datacenter: str
+    goes_with: pulumi.Resource
+    """When this is deleted, no job needs to be stopped first."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegistryAccess:

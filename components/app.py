@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from components.access import Endpoint
+from components.access import NomadAccess
 from mooring.kinds.nomad_job import Job
 
 SECOND = 1_000_000_000
@@ -61,8 +61,7 @@ class App(pulumi.ComponentResource):
         name: str,
         *,
         image: pulumi.Input[str],
-        on: Endpoint,
-        datacenter: str,
+        on: NomadAccess,
         port: int,
         health: str = "/",
         count: int = 3,
@@ -71,7 +70,6 @@ class App(pulumi.ComponentResource):
         env: dict[str, str] | None = None,
         stop_within: int = 20,
         healthy_within: int = 90,
-        goes_with: pulumi.Resource | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:app:App", name, None, opts)
@@ -85,12 +83,12 @@ class App(pulumi.ComponentResource):
             stop_within=stop_within,
             healthy_within=healthy_within,
         )
-        self.job = job(name, image, datacenter, args)
+        self.job = job(name, image, on.datacenter, args)
         running = Job(
             name,
-            endpoint=on,
+            endpoint=on.deploy,
             job=self.job,
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=goes_with),
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=on.goes_with),
         )
         self.service = Service(name=name, health=health, job=running)
         self.register_outputs({})

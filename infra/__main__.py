@@ -50,15 +50,7 @@ registry = Registry(
 )
 
 hello = Image("hello", context="../apps/hello", base=settings.base_image, registry=registry.access)
-web = App(
-    "hello",
-    image=hello.reference,
-    on=nomad.access.deploy,
-    datacenter=settings.datacenter,
-    port=8080,
-    health="/healthz",
-    goes_with=hosts.goes_with,
-)
+web = App("hello", image=hello.reference, on=nomad.access, port=8080, health="/healthz")
 edge = LoadBalancer("edge", hosts=hosts.having(Role.EDGE), routes={"/": web.service})
 
 pulumi.export("url", edge.url)

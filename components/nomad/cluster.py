@@ -100,5 +100,7 @@ class NomadCluster(pulumi.ComponentResource):
         self.access = NomadAccess(
             deploy={**formed, "token": tokens["deploy"].secret_id},
             status={**formed, "token": tokens["status"].secret_id},
+            datacenter=datacenter,
+            goes_with=goes_with,
         )
         self.register_outputs({})

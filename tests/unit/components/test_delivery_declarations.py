@@ -8,6 +8,7 @@ import pulumi
 import pytest
 from fakes.engine import Engine
 
+from components.access import NomadAccess
 from components.app import App
 from components.image import Image
 from components.load_balancer import LoadBalancer, Service
@@ -40,7 +41,8 @@ def deliver(engine: Engine, ground: Callable[[], Any]) -> Callable[..., Delivery
                 external=elsewhere() if external else None,
             )
             image = Image("hello", context="../apps/hello", base=base, registry=registry.access)
-            app = App("hello", image=image.reference, on=endpoint(), datacenter="dc1", port=8080, health="/healthz")
+            nomad = NomadAccess(deploy=endpoint(), status=endpoint(), datacenter="dc1", goes_with=on.hosts.goes_with)
+            app = App("hello", image=image.reference, on=nomad, port=8080, health="/healthz")
             edge = LoadBalancer("edge", hosts=[on.hosts.every[-1]], routes={"/": app.service})
             return Delivery(registry=registry, image=image, app=app, edge=edge)
 
