@@ -39,7 +39,7 @@ from mooring.jobs.drivers import (
     VolumeOptions,
 )
 from mooring.jobs.group import Consul, Group
-from mooring.jobs.job import Job
+from mooring.jobs.job import Job, problems_of
 from mooring.jobs.left_out import LEFT_OUT
 from mooring.jobs.logs import LogConfig
 from mooring.jobs.network import Dns, Network, Port
@@ -133,4 +133,5 @@ __all__ = [
     "VolumeMount",
     "VolumeOptions",
     "Wait",
+    "problems_of",
 ]

@@ -1,12 +1,13 @@
 """Consul Connect: sidecars that encrypt between services, and gateways. Only where Consul has it switched on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
 from mooring.jobs.logs import LogConfig
 from mooring.jobs.piece import Piece
+from mooring.jobs.problem import Problem, joined, within
 from mooring.jobs.resources import Resources
 
 
@@ -124,6 +125,13 @@ class BindAddress(Piece):
     address: str
     _: KW_ONLY
     port: int = 0
+    """-1: Nomad fills it in."""
+
+    def rules(self) -> Iterator[Problem]:
+        if not self.address:
+            yield Problem("address", "must be given")
+        if self.port <= 0 and self.port != -1:
+            yield Problem("port", f"{self.port} is no port")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +148,10 @@ class GatewayProxy(Piece):
     envoy_dns_discovery_type: Literal["STRICT_DNS", "LOGICAL_DNS"] | None = None
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Envoy's own."""
+
+    def rules(self) -> Iterator[Problem]:
+        for name, bind in self.envoy_gateway_bind_addresses.items():
+            yield from within(joined("envoy_gateway_bind_addresses", name), bind.rules())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +175,14 @@ class IngressService(Piece):
     _: KW_ONLY
     hosts: Sequence[str] = ()
 
+    def rules(self, protocol: str) -> Iterator[Problem]:
+        if not self.name:
+            yield Problem("name", "must be given")
+        if self.name == "*" and protocol == "tcp":
+            yield Problem("name", "'*' is not for the protocol tcp")
+        if self.hosts and (protocol == "tcp" or self.name == "*"):
+            yield Problem("hosts", f"are not for {'the protocol tcp' if protocol == 'tcp' else 'every service'}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class IngressListener(Piece):
@@ -174,6 +194,14 @@ class IngressListener(Piece):
 
     services: Sequence[IngressService] = ()
 
+    def rules(self) -> Iterator[Problem]:
+        if self.port <= 0:
+            yield Problem("port", f"{self.port} is no port")
+        if not self.services:
+            yield Problem("services", "must be given")
+        for service in self.services:
+            yield from within(joined("services", service.name), service.rules(self.protocol or "tcp"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ingress(Piece):
@@ -184,6 +212,12 @@ class Ingress(Piece):
 
     listeners: Sequence[IngressListener] = ()
     tls: GatewayTls | None = None
+
+    def rules(self) -> Iterator[Problem]:
+        if not self.listeners:
+            yield Problem("listeners", "must be given")
+        for index, listener in enumerate(self.listeners):
+            yield from within(joined("listeners", index), listener.rules())
 
 
 @dataclass(frozen=True)
@@ -198,6 +232,14 @@ class LinkedService(Piece):
     key_file: str | None = None
     sni: str | None = None
 
+    def rules(self) -> Iterator[Problem]:
+        if not self.name:
+            yield Problem("name", "must be given")
+        if (self.cert_file or self.key_file or self.sni) and not self.ca_file:
+            yield Problem("ca_file", "must be given with any of cert_file, key_file and sni")
+        if bool(self.cert_file) != bool(self.key_file):
+            yield Problem("cert_file", "and key_file need each other")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Terminating(Piece):
@@ -206,6 +248,12 @@ class Terminating(Piece):
     OF = "ConsulTerminatingConfigEntry"
 
     services: Sequence[LinkedService] = ()
+
+    def rules(self) -> Iterator[Problem]:
+        if not self.services:
+            yield Problem("services", "must be given")
+        for service in self.services:
+            yield from within(joined("services", service.name), service.rules())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +274,16 @@ class Gateway(Piece):
     mesh: Mesh | None = None
     proxy: GatewayProxy | None = None
 
+    def rules(self) -> Iterator[Problem]:
+        if sum(kind is not None for kind in (self.ingress, self.terminating, self.mesh)) != 1:
+            yield Problem("", "is one of ingress, terminating and mesh")
+        if self.ingress is not None:
+            yield from within("ingress", self.ingress.rules())
+        if self.terminating is not None:
+            yield from within("terminating", self.terminating.rules())
+        if self.proxy is not None:
+            yield from within("proxy", self.proxy.rules())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Connect(Piece):
@@ -237,3 +295,14 @@ class Connect(Piece):
     sidecar_service: SidecarService | None = None
     sidecar_task: SidecarTask | None = None
     gateway: Gateway | None = None
+
+    def rules(self) -> Iterator[Problem]:
+        if sum((self.native, self.sidecar_service is not None, self.gateway is not None)) != 1:
+            yield Problem("", "is one of native, sidecar_service and gateway")
+        if self.gateway is not None:
+            yield from within("gateway", self.gateway.rules())
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        proxy = self.sidecar_service.proxy if self.sidecar_service is not None else None
+        return () if proxy is None else proxy.upstreams

@@ -4,7 +4,7 @@ The fields have the drivers' own names. A value may be text with `${…}` in it 
 truth value, as Nomad fills that in on the node.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -32,6 +32,14 @@ class TaskDriver(Configuration):
     """What every driver is."""
 
     NAME: ClassVar[str]
+
+    def rules(self, ports: Collection[str]) -> Iterator[Problem]:
+        """What no server looks at, but the node refuses, or worse, does not; `ports` are the group's labels."""
+        del ports
+        for name in ("pid_mode", "network_mode", "ipc_mode", "uts_mode", "userns_mode"):
+            # No setting of an agent of Nomad 1.6 refuses these, and each hands out the host.
+            if getattr(self, name, None) == "host":
+                yield Problem(name, "'host' would give the task the host's own namespace")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +278,19 @@ class Docker(TaskDriver):
     volume_driver: str | None = None
     work_dir: str | None = None
 
+    @override
+    def rules(self, ports: Collection[str]) -> Iterator[Problem]:
+        yield from super().rules(ports)
+        if not self.image:
+            yield Problem("image", "must be given")
+        if self.devices:
+            yield Problem("devices", "would give the task a device of the host")
+        if self.privileged:
+            yield Problem("privileged", "would give the task the whole host")
+        for index, port in enumerate(self.ports):
+            if port not in ports:
+                yield Problem(joined("ports", index), f"the group's network has no port {port!r}")
+
 
 @dataclass(frozen=True)
 class Exec(TaskDriver):
@@ -290,6 +311,12 @@ class Exec(TaskDriver):
     cap_add: Sequence[str] = ()
     cap_drop: Sequence[str] = ()
 
+    @override
+    def rules(self, ports: Collection[str]) -> Iterator[Problem]:
+        yield from super().rules(ports)
+        if not self.command:
+            yield Problem("command", "must be given")
+
 
 @dataclass(frozen=True)
 class RawExec(TaskDriver):
@@ -301,6 +328,12 @@ class RawExec(TaskDriver):
     command: str
     _: KW_ONLY
     args: Sequence[str] = ()
+
+    @override
+    def rules(self, ports: Collection[str]) -> Iterator[Problem]:
+        yield from super().rules(ports)
+        if not self.command:
+            yield Problem("command", "must be given")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +362,12 @@ class Java(TaskDriver):
 
     cap_add: Sequence[str] = ()
     cap_drop: Sequence[str] = ()
+
+    @override
+    def rules(self, ports: Collection[str]) -> Iterator[Problem]:
+        yield from super().rules(ports)
+        if not self.jar_path and not self.class_:
+            yield Problem("jar_path", "must be given, or class_")
 
     @classmethod
     @override
@@ -365,6 +404,12 @@ class Qemu(TaskDriver):
     port_map: Mapping[str, int] = field(default_factory=dict[str, int])
     """From labels of the group's ports to ports of the guest."""
 
+    @override
+    def rules(self, ports: Collection[str]) -> Iterator[Problem]:
+        yield from super().rules(ports)
+        if not self.image_path:
+            yield Problem("image_path", "must be given")
+
 
 @dataclass(frozen=True)
 class Driver(TaskDriver):
@@ -379,6 +424,13 @@ class Driver(TaskDriver):
     @override
     def to_api(self) -> Json:
         return dict(self.config)
+
+    @override
+    def rules(self, ports: Collection[str]) -> Iterator[Problem]:
+        if not self.name:
+            yield Problem("name", "must be given")
+        if (known := DRIVERS.get(self.name)) is not None:
+            yield Problem("name", f"{self.name} has a type of its own, {known.__name__}")
 
 
 DRIVERS = {driver.NAME: driver for driver in (Docker, Exec, RawExec, Java, Qemu)}

@@ -1,21 +1,20 @@
 """A job: everything that Nomad 1.6 runs, as a value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Self, cast
 
 from typing_extensions import override
 
-from mooring.jobs.group import Group
+from mooring.jobs import version
+from mooring.jobs.group import Above, Group, every_node_problems
 from mooring.jobs.piece import Piece
 from mooring.jobs.placement import Affinity, Constraint, Spread
-from mooring.jobs.policies import Migrate, Reschedule, Update
-from mooring.jobs.problem import Problem
+from mooring.jobs.policies import JobType, Migrate, Reschedule, Update
+from mooring.jobs.problem import InvalidJob, Problem, joined, repeated, within
 from mooring.jobs.schedule import Parameterized, Periodic
-from mooring.jobs.shape import Json
-
-JobType = Literal["service", "batch", "system", "sysbatch"]
+from mooring.jobs.shape import Json, steps
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,71 @@ class Job(Piece):
         if arguments.get("update") == _ZEROS:
             del arguments["update"]
         return arguments
+
+    def problems(self, *, nomad: str = version.NOMAD) -> list[Problem]:
+        """Everything wrong with it, for that version of Nomad; contacts nobody."""
+        found = [*self.misfits(""), *self.sound().rules(nomad)]
+        return list(dict.fromkeys(found))
+
+    def checked(self, *, nomad: str = version.NOMAD) -> Self:
+        """The job, if nothing is wrong with it; raises `InvalidJob`."""
+        if problems := self.problems(nomad=nomad):
+            raise InvalidJob(problems)
+        return self
+
+    def rules(self, nomad: str) -> Iterator[Problem]:
+        type_: JobType = self.type or "service"
+        yield from self._names()
+        if self.priority is not None and not 1 <= self.priority <= HIGHEST_PRIORITY:
+            yield Problem("priority", f"{self.priority} is not within 1 and {HIGHEST_PRIORITY}")
+        for index, constraint in enumerate(self.constraints):
+            yield from within(joined("constraints", index), constraint.rules())
+        for index, affinity in enumerate(self.affinities):
+            yield from within(joined("affinities", index), affinity.rules())
+        for index, spread in enumerate(self.spreads):
+            yield from within(joined("spreads", index), spread.rules())
+        yield from every_node_problems(self, type_)
+        for name in ("periodic", "parameterized"):
+            if (piece := getattr(self, name)) is not None:
+                if type_ not in ("batch", "sysbatch") and getattr(piece, "enabled", None) is not False:
+                    yield Problem(name, f"a {type_} job runs all the time: batch and sysbatch would do")
+                yield from within(name, piece.rules())
+        above = Above(
+            job=self.name or self.id,
+            type=type_,
+            nomad=nomad,
+            update=self.update,
+            reschedule=self.reschedule,
+            migrate=self.migrate,
+        )
+        for group, step in zip(self.groups, steps(self.groups), strict=True):
+            yield from within(joined("groups", step), group.rules(above))
+
+    def _names(self) -> Iterator[Problem]:
+        if not self.id:
+            yield Problem("id", "must be given")
+        if set(" \0") & set(self.id):
+            yield Problem("id", f"{self.id!r} holds a space or a null character")
+        if "\0" in (self.name or ""):
+            yield Problem("name", f"{self.name!r} holds a null character")
+        if "" in self.datacenters:
+            yield Problem(joined("datacenters", self.datacenters.index("")), "must not be empty")
+        if not self.groups:
+            yield Problem("groups", "must be given")
+        yield from repeated("groups", (group.name for group in self.groups if group.name))
+
+
+HIGHEST_PRIORITY = 100
+"""Unless the servers' `job_max_priority` is another, which ours is not."""
+
+
+def problems_of(body: Any) -> list[Problem]:
+    """Everything wrong with a job as the API takes it: what has no place in it, and what breaks a rule."""
+    if not isinstance(body, dict):
+        return [Problem("", f"{body!r} is not a mapping")]
+    wrong: list[Problem] = []
+    job = Job.read(cast("Json", body), "", wrong)
+    return [*wrong, *job.problems()]
 
 
 _ZEROS = Update(

@@ -1,14 +1,15 @@
 """A group's network and the ports that it is given."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final, Self, cast
 
 from typing_extensions import override
 
 from mooring.jobs.piece import Piece
-from mooring.jobs.problem import Problem, joined
-from mooring.jobs.shape import Json
+from mooring.jobs.problem import Problem, joined, within
+from mooring.jobs.shape import Json, One, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,12 @@ class Port(Piece):
 
     host_network: str | None = None
     """Which of the networks that the node's agent names. Nomad: default."""
+
+    def rules(self) -> Iterator[Problem]:
+        if self.static is not None and not 0 < self.static <= HIGHEST_PORT:
+            yield Problem("static", f"{self.static} is not within 1 and {HIGHEST_PORT}")
+        if not -1 <= self.to <= HIGHEST_PORT:
+            yield Problem("to", f"{self.to} is not within -1 and {HIGHEST_PORT}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,3 +93,50 @@ class Network(Piece):
             ports[label] = Port.read(port, joined(at, "ports", label), wrong)
         rest = {key: value for key, value in body.items() if key not in lists}
         return super().said(rest, at, wrong) | ({"ports": ports} if ports else {})
+
+    @override
+    def misfits(self, at: str) -> Iterator[Problem]:
+        yield from super().misfits(at)
+        yield from PORTS.check(self.ports, joined(at, "ports"))
+
+    @override
+    def sound(self) -> Self:
+        return replace(super().sound(), ports=PORTS.sound(self.ports, {}))
+
+    def rules(self) -> Iterator[Problem]:
+        if self.mode is not None and self.mode not in MODES and not self.mode.startswith("cni/"):
+            yield Problem("mode", f"{self.mode!r} is not {', '.join(sorted(MODES))} or cni/<name>")
+        for label, port in self.ports.items():
+            yield from within(joined("ports", label), port.rules())
+        if self.hostname and "${" not in self.hostname and not _is_domain(self.hostname):
+            yield Problem("hostname", f"{self.hostname!r} is no name for DNS")
+
+
+PORTS: Final = Table(One(Port))
+MODES: Final = frozenset({"bridge", "host", "none"})
+HIGHEST_PORT: Final = 65535
+
+
+def collisions(networks: Mapping[str, Network]) -> Iterator[Problem]:
+    """Labels and static ports that two of a group's networks, by their paths, both have."""
+    labels: set[str] = set()
+    taken: dict[str, dict[int, str]] = defaultdict(dict)
+    for path, network in networks.items():
+        for label, port in network.ports.items():
+            at = joined(path, "ports", label)
+            if label in labels:
+                yield Problem(at, "stands there twice")
+            labels.add(label)
+            if port.static:
+                other = taken[port.host_network or "default"].setdefault(port.static, label)
+                if other != label:
+                    yield Problem(joined(at, "static"), f"{port.static} is the port of {other}")
+
+
+def _is_domain(name: str) -> bool:
+    labels = name.removesuffix(".").split(".")
+    return len(name) < _LONGEST_NAME and all(0 < len(label) < _LONGEST_LABEL for label in labels)
+
+
+_LONGEST_NAME: Final = 255
+_LONGEST_LABEL: Final = 64

@@ -6,9 +6,9 @@ can tell "unsaid" from a zero, the default here is None; where it cannot, the de
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Any, ClassVar, Self, cast, get_type_hints
+from typing import Any, ClassVar, Self, TypeVar, cast, get_type_hints
 
 from mooring.jobs.left_out import LEFT_OUT, SILENT
 from mooring.jobs.problem import InvalidJob, Problem, joined
@@ -74,6 +74,14 @@ class Piece:
                 arguments[field.name] = shape.zero
         return arguments
 
+    def sound(self) -> Self:
+        """The same without the values of another type than their field's, so that the rules can judge the rest."""
+        kept = {
+            field.name: shape.sound(getattr(self, field.name), _unsaid(field, shape))
+            for field, shape in shapes(type(self))
+        }
+        return replace(self, **kept)
+
     @classmethod
     def spelt(cls, name: str) -> str:
         return cls.SPELT.get(name) or "".join(part.capitalize() for part in name.split("_"))
@@ -125,3 +133,22 @@ def unknown(struct: str, body: Json, known: Mapping[str, Any], at: str) -> Itera
             yield Problem(joined(at, key), f"Nomad knows no such key{hint}")
         elif reason not in SILENT and value not in NOTHING:
             yield Problem(joined(at, key), reason)
+
+
+def _unsaid(field: Field[Any], shape: Shape) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return shape.zero if field.default is MISSING else field.default
+
+
+P = TypeVar("P", bound=Piece)
+
+
+def merged(*pieces: P | None) -> P:
+    """What holds: of each field the first value that is said; the last piece must say all."""
+    said = [piece for piece in pieces if piece is not None]
+    first = {
+        field.name: next((v for piece in said if (v := getattr(piece, field.name)) is not None), None)
+        for field in fields(said[-1])
+    }
+    return replace(said[-1], **first)

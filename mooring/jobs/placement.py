@@ -1,10 +1,13 @@
 """Where a job may run, where it would rather run, and how it is spread."""
 
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from mooring.jobs.piece import Piece
+from mooring.jobs.problem import Problem, repeated
 
 ConstraintOperator = Literal[
     "=",
@@ -64,6 +67,20 @@ class Constraint(Piece):
     _: KW_ONLY
     operator: ConstraintOperator = "="
 
+    def rules(self) -> Iterator[Problem]:
+        if not self.attribute and self.operator != "distinct_hosts":
+            yield Problem("attribute", "must be given")
+        if not self.operator:
+            yield Problem("operator", "must be given")
+        elif self.operator == "distinct_property":
+            if self.value and not re.fullmatch("[1-9][0-9]*", self.value):
+                yield Problem("value", f"{self.value!r} is not how many instances may share a value")
+        elif self.operator in ("is_set", "is_not_set"):
+            if self.value:
+                yield Problem("value", f"{self.operator} compares with nothing")
+        elif self.operator != "distinct_hosts":
+            yield from _comparison(self.operator, self.value)
+
 
 @dataclass(frozen=True)
 class Affinity(Piece):
@@ -79,6 +96,13 @@ class Affinity(Piece):
     operator: AffinityOperator = "="
     weight: int | None = None
     """-100 to 100, not 0, against other affinities. Nomad: 50."""
+
+    def rules(self) -> Iterator[Problem]:
+        if not self.attribute:
+            yield Problem("attribute", "must be given")
+        yield from _comparison(self.operator, self.value)
+        if self.weight is not None and not (-HEAVIEST <= self.weight <= HEAVIEST and self.weight):
+            yield Problem("weight", f"{self.weight} is not within -100 and 100, without 0")
 
 
 @dataclass(frozen=True)
@@ -105,3 +129,48 @@ class Spread(Piece):
     """1 to 100, against other spreads. Nomad: 50."""
 
     targets: Sequence[SpreadTarget] = ()
+
+    def rules(self) -> Iterator[Problem]:
+        if not self.attribute:
+            yield Problem("attribute", "must be given")
+        if self.weight is not None and not 0 < self.weight <= HEAVIEST:
+            yield Problem("weight", f"{self.weight} is not within 1 and 100")
+        yield from repeated("targets", (target.value for target in self.targets))
+        for index, target in enumerate(self.targets):
+            if not 0 <= target.percent <= ALL:
+                yield Problem(f"targets.{index}.percent", f"{target.percent} is not within 0 and 100")
+        if (total := sum(target.percent for target in self.targets)) > ALL:
+            yield Problem("targets", f"together they have {total} percent of the instances")
+
+
+HEAVIEST: Final = 100
+ALL: Final = 100
+
+_VERSION = r"v?\d+(\.\d+)*([-+~].*|[a-zA-Z].*)?"
+_VERSIONS = re.compile(rf"\s*(=|!=|>=|<=|>|<|~>)?\s*{_VERSION}\s*")
+_SEMVERS = re.compile(rf"\s*(=|!=|>=|<=|>|<)?\s*{_VERSION}\s*")
+_GOS_OWN = re.compile(r"\(\?|\\[zCQEpP]|\[:")
+"""What a Go program's regular expression may hold that Python's may not; such a one is left to the server."""
+
+
+def _comparison(operator: str, value: str | None) -> Iterator[Problem]:
+    match operator:
+        case _ if not value:
+            yield Problem("value", f"must be given for {operator or 'an operator'}")
+        case "version" | "semver":
+            form = _VERSIONS if operator == "version" else _SEMVERS
+            if not all(form.fullmatch(part) for part in value.split(",")):
+                yield Problem("value", f"{value!r} is not versions as `>= 1.2, < 2`")
+        case "regexp":
+            yield from _expression(value)
+        case _:
+            return
+
+
+def _expression(value: str) -> Iterator[Problem]:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(value)
+    except re.error as error:
+        if not _GOS_OWN.search(value):
+            yield Problem("value", f"{value!r} is no regular expression: {error}")

@@ -1,5 +1,7 @@
 """One thing that is wrong with a job, and how places and amounts are spelt in such sentences."""
 
+import posixpath
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -47,3 +49,26 @@ def either(words: Iterable[str]) -> str:
     """`a, b or c`."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def negatives(piece: object, *names: str) -> Iterator[Problem]:
+    """Numbers and times below zero, where Nomad takes zero at the least."""
+    for name in names:
+        value = getattr(piece, name)
+        if isinstance(value, timedelta) and value < timedelta(0):
+            yield Problem(name, f"{spoken(value)} is below zero")
+        elif isinstance(value, int) and value < 0:
+            yield Problem(name, f"{value} is below zero")
+
+
+def repeated(path: str, names: Iterable[str]) -> Iterator[Problem]:
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield Problem(joined(path, name), f"stands there {'twice' if times == 2 else f'{times} times'}")  # noqa: PLR2004 -- twice is two
+
+
+def outside(path: str, *, below: str) -> bool:
+    """Whether a path leaves the allocation's folder, seen from `below` in it."""
+    allocation = "/allocations/allocation"
+    inside = posixpath.normpath(f"{allocation}/{below}/{path}")
+    return not f"{inside}/".startswith(f"{allocation}/")

@@ -1,10 +1,11 @@
 """A count that an autoscaler owns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mooring.jobs.piece import Piece
+from mooring.jobs.problem import Problem, negatives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,3 +28,15 @@ class Scaling(Piece):
 
     policy: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """For the autoscaler, which alone knows what may stand there."""
+
+    def rules(self, count: int) -> Iterator[Problem]:
+        least = count if self.min is None else self.min
+        yield from negatives(self, "min", "max")
+        if self.max is None:
+            yield Problem("max", "must be given")
+        elif self.max < least:
+            yield Problem("max", f"{self.max} is below the least of {least}")
+        elif count > self.max:
+            yield Problem("max", f"{self.max} is below the group's count of {count}")
+        if count < least:
+            yield Problem("min", f"{least} is above the group's count of {count}")

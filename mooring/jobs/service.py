@@ -1,16 +1,18 @@
 """What a group or a task offers under a name, and how it is found out whether it works."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Final, Literal, Self, cast
+from urllib.parse import urlsplit
 
 from typing_extensions import override
 
 from mooring.jobs.connect import Connect
 from mooring.jobs.piece import NOTHING, Piece
-from mooring.jobs.problem import Problem, either, joined
-from mooring.jobs.shape import Json
+from mooring.jobs.problem import Problem, either, joined, negatives, repeated, spoken, within
+from mooring.jobs.shape import Json, steps
 
 OnUpdate = Literal["require_healthy", "ignore_warnings", "ignore"]
 
@@ -31,6 +33,19 @@ class CheckRestart(Piece):
 
     ignore_warnings: bool = False
     """A warning, which only Consul's checks know, does not count."""
+
+    def under(self, service: "CheckRestart | None") -> "CheckRestart":
+        """What holds when the service says some of it for all its checks."""
+        if service is None:
+            return self
+        return CheckRestart(
+            self.limit if self.limit > 0 else service.limit,
+            grace=service.grace if self.grace is None else self.grace,
+            ignore_warnings=self.ignore_warnings or service.ignore_warnings,
+        )
+
+    def rules(self) -> Iterator[Problem]:
+        yield from negatives(self, "limit", "grace")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +112,42 @@ class Check(Piece):
         rest = {key: value for key, value in check.items() if key != "Type" and key not in others - own}
         return cast("Self", kind(**kind.said(rest, at, wrong)))
 
+    def rules(self, service: "Service") -> Iterator[Problem]:
+        """What any check has to keep to, in whichever catalogue."""
+        for name in ("interval", "timeout"):
+            if (time := getattr(self, name)) < SHORTEST_CHECK:
+                yield Problem(name, f"{spoken(time)} is below the minimum of 1 s")
+        if self.TYPE != "script" and not self.port and not service.port:
+            yield Problem("port", "must be given, here or for the service")
+        restart = self.restart(service)
+        if restart is not None:
+            yield from within("check_restart", restart.rules())
+            on_update = self.on_update or service.on_update
+            if on_update == "ignore":
+                yield Problem("on_update", "ignore calls an instance healthy that check_restart then restarts")
+            if on_update == "ignore_warnings" and not restart.ignore_warnings:
+                yield Problem("on_update", "ignore_warnings needs the same of check_restart")
+        if service.provider == "nomad":
+            yield from self.nomad_rules(service)
+
+    def restart(self, service: "Service") -> CheckRestart | None:
+        return service.check_restart if self.check_restart is None else self.check_restart.under(service.check_restart)
+
+    def nomad_rules(self, service: "Service") -> Iterator[Problem]:
+        """What Nomad's own catalogue does not do."""
+        if self.TYPE not in ("http", "tcp"):
+            yield Problem("", f"a {self.TYPE} check is Consul's: http and tcp are Nomad's own")
+        for name in CONSULS:
+            if getattr(self, name, None):
+                yield Problem(name, "is Consul's")
+        if self.address_mode == "driver":
+            yield Problem("address_mode", "driver is Consul's")
+        if (self.on_update or service.on_update) == "ignore_warnings":
+            yield Problem("on_update", "ignore_warnings is Consul's: Nomad's checks have no warnings")
+        restart = self.restart(service)
+        if restart is not None and restart.ignore_warnings:
+            yield Problem("check_restart.ignore_warnings", "is Consul's: Nomad's checks have no warnings")
+
     @classmethod
     def written(cls) -> set[str]:
         return {cls.spelt(field.name) for field in fields(cls)}
@@ -109,6 +160,11 @@ class _Probe(Check):
 
     failures_before_critical: int = 0
     """In a row. Consul only."""
+
+    @override
+    def rules(self, service: "Service") -> Iterator[Problem]:
+        yield from super().rules(service)
+        yield from negatives(self, "success_before_passing", "failures_before_critical")
 
 
 @dataclass(frozen=True)
@@ -131,6 +187,20 @@ class HttpCheck(_Probe):
     tls_skip_verify: bool = False
     expose: bool = False
     """Let the check pass by the Connect sidecar."""
+
+    @override
+    def rules(self, service: "Service") -> Iterator[Problem]:
+        yield from super().rules(service)
+        if not self.path:
+            yield Problem("path", "must be given")
+        elif urlsplit(self.path).scheme:
+            yield Problem("path", f"{self.path!r} is a whole address: the path alone would do")
+
+    @override
+    def nomad_rules(self, service: "Service") -> Iterator[Problem]:
+        yield from super().nomad_rules(service)
+        if self.method and self.method.upper() not in METHODS:
+            yield Problem("method", f"{self.method!r} is not {either(METHODS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +235,12 @@ class ScriptCheck(Check):
     command: str
     _: KW_ONLY
     args: Sequence[str] = ()
+
+    @override
+    def rules(self, service: "Service") -> Iterator[Problem]:
+        yield from super().rules(service)
+        if not self.command:
+            yield Problem("command", "must be given")
 
 
 KINDS: dict[str, type[HttpCheck | TcpCheck | GrpcCheck | ScriptCheck]] = {
@@ -216,3 +292,42 @@ class Service(Piece):
     """Which task it belongs to, when the group has it and there are several."""
 
     connect: Connect | None = None
+
+    def rules(self, name: str) -> Iterator[Problem]:
+        """What a service has to keep to wherever it stands; `name` is what it is called in the end."""
+        if not _NAME.fullmatch(_VARIABLE.sub("ENV-VAR", name)):
+            yield Problem("name", f"{name!r} is not 1 to 63 letters, digits and dashes within")
+        if self.address and self.address_mode not in (None, "auto"):
+            yield Problem("address_mode", f"{self.address_mode} chooses another address than the one given")
+        yield from repeated("checks", (check.name for check in self.checks if check.name))
+        for check, step in zip(self.checks, steps(self.checks), strict=True):
+            yield from within(joined("checks", step), check.rules(self))
+        if self.connect is not None:
+            if self.provider == "nomad":
+                yield Problem("connect", "is Consul's")
+            yield from within("connect", self.connect.rules())
+            if self.connect.sidecar_service is not None:
+                for check, step in zip(self.checks, steps(self.checks), strict=True):
+                    if isinstance(check, TcpCheck):
+                        yield Problem(joined("checks", step), "a tcp check cannot reach a service behind a sidecar")
+
+    def named(self, job: str, group: str, task: str) -> str:
+        """What it is called in the end."""
+        base = "-".join(filter(None, (job, group, task)))
+        name = self.name or base
+        for variable, value in {"JOB": job, "TASKGROUP": group, "TASK": task or "group", "BASE": base}.items():
+            name = name.replace(f"${{{variable}}}", value)
+        return name
+
+
+SHORTEST_CHECK: Final = timedelta(seconds=1)
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE")
+CONSULS: Final = (
+    "success_before_passing",
+    "failures_before_critical",
+    "tls_server_name",
+    "tls_skip_verify",
+    "expose",
+)
+_NAME = re.compile("[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
+_VARIABLE = re.compile(r"\$\{[a-zA-Z0-9_.-]+\}")

@@ -37,6 +37,10 @@ class Shape(ABC):
         del at, wrong
         return raw
 
+    def sound(self, value: Any, otherwise: Any) -> Any:
+        """The value, or what holds otherwise when it does not fit."""
+        return value if value == otherwise or not any(self.check(value, "")) else otherwise
+
     @abstractmethod
     def check(self, value: Any, at: str) -> Iterator[Problem]: ...
 
@@ -120,6 +124,13 @@ class Many(Shape):
             yield from self.item.check(item, joined(at, step))
 
     @override
+    def sound(self, value: Any, otherwise: Any) -> Any:
+        if not isinstance(self.item, One):
+            return super().sound(value, otherwise)
+        items = _items(value) if _is_list(value) else ()
+        return tuple(item.sound() for item in items if isinstance(item, self.item.piece))
+
+    @override
     def write(self, value: Sequence[Any]) -> list[Any]:
         return list(map(self.item.write, value))
 
@@ -159,6 +170,13 @@ class Table(Shape):
             yield from self.item.check(item, joined(at, key))
 
     @override
+    def sound(self, value: Any, otherwise: Any) -> Any:
+        if not isinstance(self.item, One):
+            return super().sound(value, otherwise)
+        items = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else dict[str, Any]()
+        return {key: item.sound() for key, item in items.items() if isinstance(item, self.item.piece)}
+
+    @override
     def write(self, value: Mapping[str, Any]) -> Any:
         written = {key: self.item.write(item) for key, item in value.items()}
         return [written] if self.block else written
@@ -194,6 +212,10 @@ class One(Shape):
             yield from value.misfits(at)
         else:
             yield Problem(at, f"{value!r} is no {self.piece.__name__}")
+
+    @override
+    def sound(self, value: Any, otherwise: Any) -> Any:
+        return value.sound() if isinstance(value, self.piece) else otherwise
 
     @override
     def write(self, value: Any) -> Any:

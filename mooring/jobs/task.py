@@ -1,22 +1,23 @@
 """One process of a group: what runs, with which files and variables, and when it starts and stops."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal, Self
 
 from typing_extensions import override
 
 from mooring.jobs import drivers
-from mooring.jobs.drivers import TaskDriver
+from mooring.jobs.drivers import Driver, TaskDriver
 from mooring.jobs.logs import LogConfig
-from mooring.jobs.piece import Piece
+from mooring.jobs.piece import Piece, merged
 from mooring.jobs.placement import Affinity, Constraint
-from mooring.jobs.policies import Restart
-from mooring.jobs.problem import Problem, joined
+from mooring.jobs.policies import JobType, Restart
+from mooring.jobs.problem import Problem, joined, negatives, outside, repeated, within
 from mooring.jobs.resources import Resources
-from mooring.jobs.service import Service
-from mooring.jobs.shape import Json
+from mooring.jobs.service import Check, Service
+from mooring.jobs.shape import Json, One, steps
 from mooring.jobs.template import Template
 from mooring.jobs.volumes import CsiPlugin, VolumeMount
 
@@ -48,6 +49,26 @@ class Artifact(Piece):
     """As `{"checksum": "sha256:…"}`, which should always be there."""
 
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def rules(self) -> Iterator[Problem]:
+        if not self.source:
+            yield Problem("source", "must be given")
+        if self.destination and outside(self.destination, below="task"):
+            yield Problem("destination", f"{self.destination!r} is outside of the allocation's folder")
+        checksum = self.options.get("checksum")
+        if checksum is not None and not re.search(r"\$\{[\w.-]+\}", checksum) and not _is_checksum(checksum):
+            yield Problem(
+                "options.checksum", f"{checksum!r} is not one of {', '.join(DIGESTS)} and its value, as md5:…"
+            )
+
+
+DIGESTS: Final = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
+"""Bytes of each."""
+
+
+def _is_checksum(text: str) -> bool:
+    kind, _, value = text.strip().partition(":")
+    return kind in DIGESTS and re.fullmatch("[0-9a-fA-F]*", value) is not None and len(value) == 2 * DIGESTS[kind]
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,10 @@ class DispatchPayload(Piece):
 
     file: str
 
+    def rules(self) -> Iterator[Problem]:
+        if outside(self.file, below="task/local"):
+            yield Problem("file", f"{self.file!r} is outside of the allocation's folder")
+
 
 @dataclass(frozen=True)
 class Vault(Piece):
@@ -106,6 +131,14 @@ class Vault(Piece):
 
     change_signal: str | None = None
     """With `signal`. Nomad: SIGHUP."""
+
+    def rules(self) -> Iterator[Problem]:
+        if not self.policies:
+            yield Problem("policies", "must be given")
+        if "root" in self.policies:
+            yield Problem("policies", "'root' is for nobody")
+        if self.namespace:
+            yield Problem("namespace", "needs Vault Enterprise")
 
 
 @dataclass(frozen=True)
@@ -180,7 +213,105 @@ class Task(Piece):
     @override
     def misfits(self, at: str) -> Iterator[Problem]:
         yield from super().misfits(at)
-        if isinstance(self.driver, TaskDriver):  # pyright: ignore[reportUnnecessaryIsInstance] -- nobody has to check types
-            yield from self.driver.misfits(joined(at, "driver"))
-        else:
-            yield Problem(joined(at, "driver"), f"{self.driver!r} is no driver")
+        yield from _DRIVER.check(self.driver, joined(at, "driver"))
+
+    @override
+    def sound(self) -> Self:
+        return replace(super().sound(), driver=_DRIVER.sound(self.driver, Driver("")))
+
+    @property
+    def ports(self) -> set[str]:
+        """Labels of its own; a group's network is the usual place."""
+        return {label for network in (self.resources or Resources()).networks for label in network.ports}
+
+    def rules(self, around: "Surroundings") -> Iterator[Problem]:
+        if not self.name:
+            yield Problem("name", "must be given")
+        elif set("/\\\0") & set(self.name):
+            yield Problem("name", f"{self.name!r} is the name of a folder: no slashes")
+        yield from within("driver", self.driver.rules(around.ports))
+        yield from negatives(self, "kill_timeout", "shutdown_delay")
+        yield from within("resources", (self.resources or Resources()).rules())
+        yield from within("logs", (self.logs or LogConfig()).rules(around.disk))
+        if self.restart is not None:
+            yield from within("restart", merged(self.restart, around.restart).rules())
+        yield from self._placement(around.type)
+        yield from self._files(around.volumes)
+        yield from self._services(around)
+        if self.kind and self.kind.startswith("connect-") and (self.services or self.leader):
+            yield Problem("kind", "a sidecar or gateway has no services and is no leader")
+
+    def _placement(self, type_: JobType) -> Iterator[Problem]:
+        for index, constraint in enumerate(self.constraints):
+            at = joined("constraints", index)
+            yield from within(at, constraint.rules())
+            if constraint.operator in ("distinct_hosts", "distinct_property"):
+                yield Problem(joined(at, "operator"), f"{constraint.operator} is for jobs and groups only")
+        if self.affinities and type_ == "system":
+            yield Problem("affinities", "a system job runs on every node, and prefers none")
+        for index, affinity in enumerate(self.affinities):
+            yield from within(joined("affinities", index), affinity.rules())
+
+    def _files(self, volumes: Collection[str]) -> Iterator[Problem]:
+        for index, artifact in enumerate(self.artifacts):
+            yield from within(joined("artifacts", index), artifact.rules())
+        for index, template in enumerate(self.templates):
+            yield from within(joined("templates", index), template.rules())
+        yield from repeated("templates", (template.destination for template in self.templates))
+        for index, mount in enumerate(self.volume_mounts):
+            yield from within(joined("volume_mounts", index), mount.rules(volumes))
+        for name in ("dispatch_payload", "csi_plugin", "vault"):
+            if (piece := getattr(self, name)) is not None:
+                yield from within(name, piece.rules())
+
+    def _services(self, around: "Surroundings") -> Iterator[Problem]:
+        labels = around.ports | self.ports
+        for service, step in zip(self.services, steps(self.services), strict=True):
+            at = joined("services", step)
+            yield from within(at, service.rules(service.named(around.job, around.group, self.name)))
+            if service.task not in (None, self.name):
+                yield Problem(joined(at, "task"), f"is {self.name!r}, as it stands there")
+            if service.address_mode == "alloc":
+                yield Problem(joined(at, "address_mode"), "alloc is for a group's services")
+            if service.connect is not None:
+                yield Problem(joined(at, "connect"), "is for a group's services")
+            if service.port and service.port not in labels and not _is_number(service.port, service.address_mode):
+                yield Problem(joined(at, "port"), f"neither group nor task has a port {service.port!r}")
+            for check, step_ in zip(service.checks, steps(service.checks), strict=True):
+                yield from within(joined(at, "checks", step_), self._check(check, service, labels))
+
+    def _check(self, check: Check, service: Service, labels: Collection[str]) -> Iterator[Problem]:
+        if check.task not in (None, self.name):
+            yield Problem("task", f"is {self.name!r}, as it stands there")
+        if check.address_mode == "alloc":
+            yield Problem("address_mode", "alloc is for a group's services")
+        if getattr(check, "expose", False):
+            yield Problem("expose", "is for a group's services with a sidecar")
+        port = check.port or service.port
+        if check.TYPE == "script" or not port or port in labels:
+            return
+        if not _is_number(port, check.address_mode):
+            hint = " without the address mode driver" if port.isdigit() else ""
+            yield Problem("port", f"neither group nor task has a port {port!r}{hint}")
+
+
+_DRIVER: Final = One(TaskDriver)
+
+
+def _is_number(port: str, address_mode: str | None) -> bool:
+    return port.isdigit() and int(port) > 0 and address_mode == "driver"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a task's rules need to know of its job and group."""
+
+    job: str
+    type: JobType
+    group: str
+    ports: set[str]
+    volumes: Collection[str]
+    disk: int
+    """MB."""
+
+    restart: Restart

@@ -1,11 +1,13 @@
 """Files and variables that Nomad renders for a task from Consul, Nomad's variables and services, and Vault."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from typing import ClassVar, Literal
 
 from mooring.jobs.piece import Piece
+from mooring.jobs.problem import Problem, negatives, outside, spoken, within
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Wait(Piece):
 
     min: timedelta | None = None
     max: timedelta | None = None
+
+    def rules(self) -> Iterator[Problem]:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            yield Problem("min", f"{spoken(self.min)} is above the maximum of {spoken(self.max)}")
 
 
 @dataclass(frozen=True)
@@ -92,3 +98,20 @@ class Template(Piece):
 
     error_on_missing_key: bool | None = None
     """Fail, instead of writing `<no value>`, when a key is missing from a map. Nomad: no."""
+
+    def rules(self) -> Iterator[Problem]:
+        if not self.data and not self.source:
+            yield Problem("data", "must be given, or source")
+        if not self.destination:
+            yield Problem("destination", "must be given")
+        elif outside(self.destination, below="task"):
+            yield Problem("destination", f"{self.destination!r} is outside of the allocation's folder")
+        if self.change_mode == "signal" and self.env:
+            yield Problem("change_mode", "a running task cannot be told of new variables by a signal")
+        if self.change_mode == "script" and (self.change_script is None or not self.change_script.command):
+            yield Problem("change_script", "must be given for the change mode script")
+        yield from negatives(self, "splay")
+        if self.perms and not re.fullmatch("0*[0-7]{1,4}", self.perms):
+            yield Problem("perms", f"{self.perms!r} is not octal, as 0644")
+        if self.wait is not None:
+            yield from within("wait", self.wait.rules())
