@@ -11,6 +11,7 @@ from mooring.clients.answers import Json, rows, table
 from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
 from mooring.clients.nomad import Nomad
+from mooring.jobs import problems_of
 from mooring.kinds.cluster import CLUSTER_SECRETS
 from mooring.kinds.kind import (
     Handler,
@@ -130,21 +131,8 @@ class JobHandler(Handler[JobSpec]):
 
 def job_problems(job: Json) -> Iterator[Problem]:
     """What Nomad would refuse late or, worse, not at all."""
-    for key in ("ID", "Name", "Type", "Datacenters", "TaskGroups"):
-        if not job.get(key):
-            yield Problem(path=f"job.{key}", reason="must be given")
-    for group in rows(job.get("TaskGroups")):
-        for task in rows(group.get("Tasks")):
-            config = table(task.get("Config"))
-            path = f"job.TaskGroups.{group.get('Name')}.Tasks.{task.get('Name')}.Config"
-            # Nomad 1.6's docker driver has no setting that refuses these, and each hands out the host.
-            for key, hosts in (("pid_mode", "host"), ("network_mode", "host"), ("ipc_mode", "host")):
-                if config.get(key) == hosts:
-                    yield Problem(path=f"{path}.{key}", reason="'host' would give the task the host's own namespace")
-            if config.get("devices"):
-                yield Problem(path=f"{path}.devices", reason="would give the task a device of the host")
-            if config.get("privileged"):
-                yield Problem(path=f"{path}.privileged", reason="would give the task the whole host")
+    for problem in problems_of(job):
+        yield Problem(path=f"job.{problem.path}" if problem.path else "job", reason=problem.reason)
 
 
 def as_declared(declared: Any, live: Any) -> Any:
