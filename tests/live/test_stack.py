@@ -341,7 +341,7 @@ class TestDrift:
         up = stack.mooring("up")
 
         assert re.search(r"Count\s*: 3 => 2", preview.stdout)
-        assert "group hello: 1 to place, 2 to update in place" in preview.stdout
+        assert "group hello: 1 to place, 2 to update in place" in preview.stdout + preview.stderr
         assert up.returncode == 0, up.stdout[-3000:]
         assert no_change(stack.pulumi("preview", "--expect-no-changes"))
 
