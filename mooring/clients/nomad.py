@@ -126,6 +126,12 @@ class Nomad:
         found: Json = self._library.job.plan_job(quote(str(job["ID"]), safe=""), {"Job": dict(job), "Diff": True})
         return found
 
+    def parse_job(self, text: str, variables: str = "") -> Json:
+        """The job that a job file says, without any default; `variables` is the text of a file with their values."""
+        body = {"JobHCL": text, "Variables": variables, "Canonicalize": False}
+        found: Json = self._send("POST", "/v1/jobs/parse", json=body).json()
+        return found
+
     def deregister(self, id_: str, *, purge: bool) -> str:
         """Have the job's instances stopped; returns the id of the evaluation that tells them to."""
         found: Json = self._library.job.deregister_job(quote(id_, safe=""), purge=purge)
