@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from typing_extensions import override
 
 from mooring.jobs import version
 from mooring.jobs.group import Above, Group, every_node_problems
+from mooring.jobs.hcl import Parser, parsed
 from mooring.jobs.piece import Piece
 from mooring.jobs.placement import Affinity, Constraint, Spread
 from mooring.jobs.policies import JobType, Migrate, Reschedule, Update
@@ -92,6 +94,16 @@ class Job(Piece):
         if arguments.get("update") == _ZEROS:
             del arguments["update"]
         return arguments
+
+    @classmethod
+    def from_hcl(cls, path: Path, *, parse: Parser, variables: Mapping[str, Any] | str = "") -> Self:
+        """What a job file says, read by a cluster's own parser: `parse=region(endpoint).parse_job`.
+
+        `variables` are values for those that the file declares, or the text of a file with them. As it is a server
+        that reads, functions that look at files (`file`, `pathexpand`) are refused. Raises what `parse` raises, and
+        `InvalidJob` for what has no place in a job here.
+        """
+        return cls.from_api(parsed(path, parse, variables))
 
     def problems(self, *, nomad: str = version.NOMAD) -> list[Problem]:
         """Everything wrong with it, for that version of Nomad; contacts nobody."""

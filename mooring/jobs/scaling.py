@@ -1,7 +1,7 @@
 """A count that an autoscaler owns."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from mooring.jobs.piece import Piece
@@ -26,7 +26,7 @@ class Scaling(Piece):
     type: Literal["horizontal"] | None = None
     """Nomad: horizontal, the only one that needs no Enterprise licence."""
 
-    policy: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    policy: Mapping[str, Any] | None = None
     """For the autoscaler, which alone knows what may stand there."""
 
     def rules(self, count: int) -> Iterator[Problem]:

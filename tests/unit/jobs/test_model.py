@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from unit.jobs.api import NOMAD
 from unit.jobs.some_jobs import IMAGE, any_of, app, job, one, seconds, task
 
 from components.app import AppArgs
@@ -31,12 +31,6 @@ from mooring.jobs.drivers import DRIVERS, Configuration
 from mooring.jobs.piece import Piece, shapes
 from mooring.jobs.service import KINDS
 from mooring.jobs.shape import Length, Plain
-
-NOMAD: dict[str, Any] = json.loads((Path(__file__).parent / "nomad_1.6.3.json").read_text())
-"""The names in the server's own structs and in its drivers' specifications, read from the source of that version.
-
-Behind a field stands the struct that it holds, or `?` where the server can tell "unsaid" from a zero.
-"""
 
 WRITTEN_BY_HAND = {
     "ServiceCheck": {"Type"},

@@ -574,7 +574,7 @@ OURS: list[tuple[Job, str]] = [
     (grouped(consul=Consul(namespace="a")), "groups.web.consul.namespace: needs Nomad and Consul Enterprise"),
     (one(vault=Vault(["a"], namespace="a")), "groups.web.tasks.app.vault.namespace: needs Vault Enterprise"),
     (grouped(count=1, update=Update(canary=2)), "groups.web.update.canary: 2 canaries are more than the group's 1"),
-    (grouped(networks=[Network(mode="brigde")]), "groups.web.networks.0.mode: 'brigde' is not bridge, host, none"),
+    (grouped(networks=[Network(mode="overlay")]), "groups.web.networks.0.mode: 'overlay' is not bridge, host, none"),
     (ports(a=Port(static=0)), "groups.web.networks.0.ports.a.static: 0 is not within 1 and 65535"),
     (served(port="x"), "groups.web.services.web.port: the group has no port 'x'"),
     (served(http(port="x")), "groups.web.services.web.checks.answers.port: the group has no port 'x'"),
