@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, cast
 from typing_extensions import override
 
 from mooring.jobs import version
+from mooring.jobs.compose import composed
 from mooring.jobs.group import Above, Group, every_node_problems
 from mooring.jobs.hcl import Parser, parsed
 from mooring.jobs.piece import Piece
@@ -104,6 +105,17 @@ class Job(Piece):
         `InvalidJob` for what has no place in a job here.
         """
         return cls.from_api(parsed(path, parse, variables))
+
+    @classmethod
+    def from_compose(
+        cls, path: Path, *, images: Mapping[str, str] | None = None, variables: Mapping[str, str] | None = None
+    ) -> Self:
+        """What a docker-compose file says, with services that share a network as the tasks of one group.
+
+        `images` are those of services that the file builds, `variables` what its `${NAME}` stand for. Raises
+        `InvalidJob` with every line that has no counterpart in a job.
+        """
+        return cls(**composed(path, images=images or {}, variables=variables or {})).checked()
 
     def problems(self, *, nomad: str = version.NOMAD) -> list[Problem]:
         """Everything wrong with it, for that version of Nomad; contacts nobody."""

@@ -70,9 +70,7 @@ class Constraint(Piece):
     def rules(self) -> Iterator[Problem]:
         if not self.attribute and self.operator != "distinct_hosts":
             yield Problem("attribute", "must be given")
-        if not self.operator:
-            yield Problem("operator", "must be given")
-        elif self.operator == "distinct_property":
+        if self.operator == "distinct_property":
             if self.value and not re.fullmatch("[1-9][0-9]*", self.value):
                 yield Problem("value", f"{self.value!r} is not how many instances may share a value")
         elif self.operator in ("is_set", "is_not_set"):
@@ -156,7 +154,7 @@ _GOS_OWN = re.compile(r"\(\?|\\[zCQEpP]|\[:")
 def _comparison(operator: str, value: str | None) -> Iterator[Problem]:
     match operator:
         case _ if not value:
-            yield Problem("value", f"must be given for {operator or 'an operator'}")
+            yield Problem("value", f"must be given for {operator}")
         case "version" | "semver":
             form = _VERSIONS if operator == "version" else _SEMVERS
             if not all(form.fullmatch(part) for part in value.split(",")):

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from live.nomad_server import Refused, Scheduler, scheduler
 from unit.jobs.api import said
 from unit.jobs.wrong_jobs import OURS, SERVERS
@@ -173,3 +175,57 @@ def test_a_job_of_another_edition_is_refused_by_name(server: Scheduler, tmp_path
 
     with pytest.raises(InvalidJob, match="Multiregion: needs Nomad Enterprise"):
         Job.from_hcl(file, parse=server.parse)
+
+
+class Anything(dict[str, str]):
+    """Has a value for every variable."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        del default
+        return f"value-of-{key}"
+
+
+def _built(file: Path) -> dict[str, str]:
+    services = yaml.safe_load(file.read_text())["services"]
+    return {service: f"registry.example:5000/{service}:1" for service, said in services.items() if "build" in said}
+
+
+def taken(file: Path, **arguments: Any) -> Job | InvalidJob:
+    try:
+        return Job.from_compose(file, **arguments)
+    except InvalidJob as refused:
+        return refused
+
+
+@pytest.mark.parametrize("file", files("compose"), ids=name)
+def test_a_compose_file_becomes_a_job_that_can_be_planned_or_is_refused_by_line(server: Scheduler, file: Path) -> None:
+    found = taken(file, images=_built(file), variables=Anything())
+    if isinstance(found, InvalidJob):
+        assert [problem for problem in found.problems if not re.match(LINE, problem.path)] == []
+        return
+
+    assert server.objections(found.to_api()) == []
+    assert server.plan(found.to_api())["Diff"]["Type"] == "Added"
+
+
+LINE = r"[\w.-]+\.yaml:\d+: \w+"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the definitions of others are not here")
+def test_the_compose_files_that_become_jobs_are_these() -> None:
+    """So that a change that refuses more of them, or fewer, is seen."""
+    found = [name(file) for file in files("compose") if isinstance(taken(file, images=_built(file)), Job)]
+
+    assert found == [
+        "shop",
+        "aspnet-mssql",
+        "django",
+        "fastapi",
+        "gitea-postgres",
+        "nextcloud-redis-mariadb",
+        "nginx-aspnet-mysql",
+        "nginx-flask-mysql",
+        "sparkjava-mysql",
+        "spring-postgres",
+        "wordpress-mysql",
+    ]

@@ -24,8 +24,10 @@ from mooring.jobs import (
     Job,
     Network,
     Port,
+    Problem,
     TcpCheck,
     Volume,
+    problems_of,
 )
 from mooring.jobs.drivers import DRIVERS, Configuration
 from mooring.jobs.piece import Piece, shapes
@@ -269,3 +271,41 @@ def test_every_key_left_out_is_one_of_the_servers() -> None:
         struct, _, field = path.partition(".")
 
         assert field in set(NOMAD["structs"][struct]) | NEWER.get(struct, set())
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"DynamicPorts": ["http"]}, "ports: 'http' is not a mapping"),
+        ({"DynamicPorts": [{"Label": "http", "To": "80"}]}, ""),
+        ({"DNS": []}, "dns: [] is not a mapping"),
+    ],
+)
+def test_what_is_no_network_is_no_crash(body: Any, sentence: str) -> None:
+    wrong: list[Problem] = []
+    Network.read(body, "", wrong)
+
+    assert [str(problem) for problem in wrong] == ([sentence] if sentence else [])
+
+
+def test_what_does_not_fit_is_kept_as_it_came_for_the_rules_to_judge() -> None:
+    body = job().to_api() | {"Datacenters": "dc1", "Meta": ["a"], "Stop": "no", "Constraints": {"a": 1}}
+
+    assert [str(problem) for problem in problems_of(body)] == [
+        "datacenters: 'dc1' is not a list",
+        "stop: 'no' is not true or false",
+        "constraints: {'a': 1} is not a list",
+        "meta: ['a'] is not a mapping",
+    ]
+
+
+def test_a_check_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(InvalidJob, match="'http' is not a mapping"):
+        Check.from_api("http")
+
+
+def test_a_time_that_is_no_number_is_kept_for_the_rules_to_judge() -> None:
+    body = job(groups=[Group("web", tasks=[task()])]).to_api()
+    body["TaskGroups"][0]["ShutdownDelay"] = "6s"
+
+    assert [str(problem) for problem in problems_of(body)] == ["groups.web.shutdown_delay: '6s' is not a timedelta"]

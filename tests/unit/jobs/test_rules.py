@@ -27,6 +27,7 @@ from mooring.jobs import (
     Task,
     Update,
     problems_of,
+    schedule,
 )
 
 
@@ -201,3 +202,20 @@ def test_a_name_that_is_made_of_variables_is_judged_by_what_becomes_of_it() -> N
 
 def test_a_class_of_a_java_program_is_spelt_as_the_driver_spells_it() -> None:
     assert Java(class_="Hello").to_api() == {"class": "Hello"}
+
+
+def test_a_policy_that_does_not_say_everything_is_not_judged_by_itself() -> None:
+    with pytest.raises(TypeError, match="does not say everything"):
+        list(Restart(attempts=1).rules())
+
+
+def test_a_machine_without_time_zones_leaves_them_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "available_timezones", set[str])
+
+    assert not job(type="batch", periodic=Periodic(crons=["@daily"], time_zone="Berlin")).problems()
+
+
+def test_an_unknown_operator_of_a_constraint_is_told_once() -> None:
+    body = job().to_api() | {"Constraints": [{"LTarget": "${attr.x}", "RTarget": "1"}]}
+
+    assert [problem.path for problem in problems_of(body)] == ["constraints.0.operator"]

@@ -462,6 +462,37 @@ SERVERS: list[tuple[Job, str]] = [
         ingress(IngressService("*", hosts=["x"]), protocol="http"),
         "listeners.0.services.*.hosts: are not for every service",
     ),
+    (connected(gateway=Gateway(ingress=Ingress())), "connect.gateway: needs one network of the mode bridge or host"),
+    (
+        connected(
+            BRIDGE,
+            gateway=Gateway(
+                ingress=Ingress(listeners=[IngressListener(port=80, services=[IngressService("a")])]),
+                proxy=GatewayProxy(envoy_gateway_bind_addresses={"x": BindAddress("10.0.0.1", port=0)}),
+            ),
+        ),
+        "gateway.proxy.envoy_gateway_bind_addresses.x.port: 0 is no port",
+    ),
+    (linked(name=""), "terminating.services.name: must be given"),
+    (
+        grouped(
+            networks=[BRIDGE],
+            services=[Service("a", connect=Connect(native=True))],
+            tasks=[task("a"), task("b")],
+        ),
+        "groups.web.services.a.connect.native: needs the service's task",
+    ),
+    (served(http(task="app", address_mode="driver")), "checks.answers.address_mode: driver is for a task's services"),
+    (served(http(address_mode="driver"), provider="nomad"), "checks.answers.address_mode: driver is Consul's"),
+    (
+        grouped(networks=[NETWORK], services=[Service("a", provider="nomad", connect=Connect(native=True))]),
+        "groups.web.services.a.connect: is Consul's",
+    ),
+    (one(services=[Service("a", checks=[http(address_mode="alloc")])]), "answers.address_mode: alloc is for a group's"),
+    (one(services=[Service("a", port="80", checks=[http(expose=True)])]), "answers.expose: is for a group's services"),
+    (csi(access_mode="multi-node-reader-only", read_only=False), "read_only: must be true for multi-node-reader-only"),
+    (one(volume_mounts=[VolumeMount("", "/x")]), "groups.web.tasks.app.volume_mounts.0.volume: must be given"),
+    (job(groups=[group(affinities=[Affinity("${attr.x}", "1", weight=0)])]), "groups.web.affinities.0.weight: 0 is"),
     (connected(BRIDGE, gateway=Gateway(terminating=Terminating())), "gateway.terminating.services: must be given"),
     (linked(cert_file="x", key_file="y"), "terminating.services.db.ca_file: must be given with any of"),
     (linked(ca_file="x", key_file="y"), "terminating.services.db.cert_file: and key_file need each other"),
