@@ -46,6 +46,7 @@ from mooring.jobs.network import Dns, Network, Port
 from mooring.jobs.placement import Affinity, Constraint, Spread, SpreadTarget
 from mooring.jobs.policies import Migrate, Reschedule, Restart, Update
 from mooring.jobs.problem import InvalidJob, Problem
+from mooring.jobs.python import as_python
 from mooring.jobs.resources import Device, Resources
 from mooring.jobs.scaling import Scaling
 from mooring.jobs.schedule import Parameterized, Periodic
@@ -133,5 +134,6 @@ __all__ = [
     "VolumeMount",
     "VolumeOptions",
     "Wait",
+    "as_python",
     "problems_of",
 ]
