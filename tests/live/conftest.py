@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +16,7 @@ from mooring.toolchain.errors import CannotPrepare
 
 # The tests run the toolchain's own programs, as a person does who has loaded the environment file.
 os.environ["PATH"] = environment()["PATH"]
+os.environ["MOORING_PYTHON"] = sys.executable  # for programs outside of this project
 
 KILLED_AT = (
     "docker:index:Container test-server-",
@@ -54,7 +57,21 @@ def alone() -> Iterator[None]:
     places.cache().mkdir(parents=True, exist_ok=True)
     with (places.cache() / "test-stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        sweep()
         yield
+
+
+def sweep() -> None:
+    """Remove what a run of these tests left that was ended before it could clean up: its state is gone with it."""
+    label = ["--filter", "label=org.mooring.stack=mooring/test"]
+    for listed, removed in (
+        (["ps", "-aq"], ["rm", "-f"]),
+        (["volume", "ls", "-q"], ["volume", "rm"]),
+        (["network", "ls", "-q"], ["network", "rm"]),
+    ):
+        found = subprocess.run(["docker", *listed, *label], capture_output=True, text=True, check=True).stdout.split()
+        if found:
+            subprocess.run(["docker", *removed, *found], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="session")
