@@ -26,18 +26,36 @@ class Upstream(Piece):
     OF = "ConsulUpstream"
 
     destination_name: str
+    """Its name in Consul."""
+
     _: KW_ONLY
     local_bind_port: int = 0
+    """On which this group reaches it."""
+
     local_bind_address: str | None = None
     """Envoy: 127.0.0.1."""
 
     local_bind_socket_path: str | None = None
+    """A Unix socket instead of a port."""
+
     local_bind_socket_mode: str | None = None
+    """The socket's, octal."""
+
     datacenter: str | None = None
+    """Consul: its own."""
+
     destination_namespace: str | None = None
+    """Consul Enterprise only."""
+
     destination_peer: str | None = None
+    """Another cluster, peered with this one."""
+
     destination_type: str | None = None
+    """service or prepared_query. Consul: service."""
+
     mesh_gateway: MeshGateway | None = None
+    """On the way to another datacentre."""
+
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Envoy's own."""
 
@@ -49,9 +67,15 @@ class ExposePath(Piece):
     OF = "ConsulExposePath"
 
     path: str
+    """As `/metrics`."""
+
     _: KW_ONLY
     protocol: str | None = None
+    """http or http2. Envoy: http."""
+
     local_path_port: int = 0
+    """Where the service answers it."""
+
     listener_port: str | None = None
     """A port's label."""
 
@@ -61,6 +85,7 @@ class Expose(Piece):
     OF = "ConsulExposeConfig"
 
     paths: Sequence[ExposePath] = ()
+    """Each on a port of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +99,11 @@ class Proxy(Piece):
     """0: the service's port."""
 
     upstreams: Sequence[Upstream] = ()
+    """Services that this one calls."""
+
     expose: Expose | None = None
+    """What is reachable without the mesh."""
+
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Envoy's own."""
 
@@ -88,9 +117,16 @@ class SidecarService(Piece):
     """A port's label. Nomad: one that it adds."""
 
     proxy: Proxy | None = None
+    """How the sidecar is set up."""
+
     disable_default_tcp_check: bool = False
+    """Leave out Consul's check on the sidecar."""
+
     tags: Sequence[str] = ()
+    """Of the sidecar in the catalogue. Nomad: the service's."""
+
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the sidecar in the catalogue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,21 +137,37 @@ class SidecarTask(Piece):
     SPELT: ClassVar = {"logs": "LogConfig"}
 
     name: str | None = None
+    """Nomad: connect-proxy-<service>."""
+
     driver: str | None = None
+    """Nomad: docker."""
+
     user: str | None = None
+    """The driver's default."""
+
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The driver's."""
 
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the task."""
+
     resources: Resources | None = None
+    """Nomad: 250 MHz and 128 MB."""
+
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the task."""
+
     logs: LogConfig | None = None
+    """Nomad: 2 files of 2 MB each."""
+
     kill_timeout: timedelta | None = None
     """Nomad: 5 s."""
 
     kill_signal: str | None = None
+    """As a task's."""
+
     shutdown_delay: timedelta | None = None
-    """Nomad: none."""
+    """Nomad: 5 s."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +175,8 @@ class BindAddress(Piece):
     OF = "ConsulGatewayBindAddress"
 
     address: str
+    """To listen on."""
+
     _: KW_ONLY
     port: int = 0
     """-1: Nomad fills it in."""
@@ -143,9 +197,17 @@ class GatewayProxy(Piece):
     """Nomad: 5 s."""
 
     envoy_gateway_bind_tagged_addresses: bool = False
+    """Listen on the service's tagged addresses."""
+
     envoy_gateway_bind_addresses: Mapping[str, BindAddress] = field(default_factory=dict[str, BindAddress])
+    """By name, further addresses to listen on."""
+
     envoy_gateway_no_default_bind: bool = False
+    """Do not listen on the service's own address."""
+
     envoy_dns_discovery_type: Literal["STRICT_DNS", "LOGICAL_DNS"] | None = None
+    """How Envoy looks up names. Consul: LOGICAL_DNS."""
+
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Envoy's own."""
 
@@ -160,9 +222,16 @@ class GatewayTls(Piece):
     SPELT: ClassVar = {"tls_min_version": "TLSMinVersion", "tls_max_version": "TLSMaxVersion"}
 
     enabled: bool = False
+    """Off unless said."""
+
     tls_min_version: str | None = None
+    """As `TLSv1_2`."""
+
     tls_max_version: str | None = None
+    """As `TLSv1_3`."""
+
     cipher_suites: Sequence[str] = ()
+    """In Go's words."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +243,7 @@ class IngressService(Piece):
 
     _: KW_ONLY
     hosts: Sequence[str] = ()
+    """Names under which it is asked for; not with tcp. Consul: `<service>.ingress.*`."""
 
     def rules(self, protocol: str) -> Iterator[Problem]:
         if not self.name:
@@ -189,10 +259,13 @@ class IngressListener(Piece):
     OF = "ConsulIngressListener"
 
     port: int
+    """On which it listens."""
+
     protocol: Literal["tcp", "http", "http2", "grpc"] | None = None
     """Nomad: tcp."""
 
     services: Sequence[IngressService] = ()
+    """To which it leads."""
 
     def rules(self) -> Iterator[Problem]:
         if self.port <= 0:
@@ -211,7 +284,10 @@ class Ingress(Piece):
     SPELT: ClassVar = {"tls": "TLS"}
 
     listeners: Sequence[IngressListener] = ()
+    """At least one."""
+
     tls: GatewayTls | None = None
+    """For all listeners."""
 
     def rules(self) -> Iterator[Problem]:
         if not self.listeners:
@@ -226,11 +302,20 @@ class LinkedService(Piece):
     SPELT: ClassVar = {"ca_file": "CAFile", "sni": "SNI"}
 
     name: str
+    """In Consul."""
+
     _: KW_ONLY
     ca_file: str | None = None
+    """On the gateway; required with any of the others."""
+
     cert_file: str | None = None
+    """With `key_file`."""
+
     key_file: str | None = None
+    """With `cert_file`."""
+
     sni: str | None = None
+    """That the certificate must hold."""
 
     def rules(self) -> Iterator[Problem]:
         if not self.name:
@@ -248,6 +333,7 @@ class Terminating(Piece):
     OF = "ConsulTerminatingConfigEntry"
 
     services: Sequence[LinkedService] = ()
+    """That stand behind it."""
 
     def rules(self) -> Iterator[Problem]:
         if not self.services:
@@ -270,9 +356,16 @@ class Gateway(Piece):
     OF = "ConsulGateway"
 
     ingress: Ingress | None = None
+    """From outside to services."""
+
     terminating: Terminating | None = None
+    """From services to what is outside."""
+
     mesh: Mesh | None = None
+    """Between datacentres."""
+
     proxy: GatewayProxy | None = None
+    """How its Envoy is tuned."""
 
     def rules(self) -> Iterator[Problem]:
         if sum(kind is not None for kind in (self.ingress, self.terminating, self.mesh)) != 1:
@@ -292,9 +385,16 @@ class Connect(Piece):
     OF = "ConsulConnect"
 
     native: bool = False
+    """The service's task speaks Connect itself."""
+
     sidecar_service: SidecarService | None = None
+    """Envoy beside it does."""
+
     sidecar_task: SidecarTask | None = None
+    """What differs from the sidecar or gateway that Nomad adds."""
+
     gateway: Gateway | None = None
+    """It is a way into or out of the mesh."""
 
     def rules(self) -> Iterator[Problem]:
         if sum((self.native, self.sidecar_service is not None, self.gateway is not None)) != 1:

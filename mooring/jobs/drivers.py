@@ -49,9 +49,16 @@ class DockerAuth(Configuration):
     OF = "docker.auth"
 
     username: str | None = None
+    """At the registry."""
+
     password: str | None = field(default=None, repr=False)
+    """At the registry."""
+
     email: str | None = None
+    """Nobody asks for it any more."""
+
     server_address: str | None = None
+    """The registry's. Driver: Docker Hub."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class DockerDevice(Configuration):
     OF = "docker.devices"
 
     host_path: str
+    """As `/dev/kvm`."""
+
     _: KW_ONLY
     container_path: str | None = None
     """Docker: the same path."""
@@ -80,6 +89,7 @@ class DockerLogging(Configuration):
     """The old word for `type`."""
 
     config: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The log driver's own options."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +105,7 @@ class BindOptions(Configuration):
     OF = "docker.mount.bind_options"
 
     propagation: str | None = None
+    """As `rslave`. Docker: rprivate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +124,11 @@ class VolumeDriver(Configuration):
     OF = "docker.mount.volume_options.driver_config"
 
     name: str
+    """Of Docker's plugin."""
+
     _: KW_ONLY
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The plugin's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +139,10 @@ class VolumeOptions(Configuration):
     """Leave a new volume empty, instead of filling it with what the image has there."""
 
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """On a volume that is made."""
+
     driver_config: VolumeDriver | None = None
+    """What makes it. Docker: local."""
 
 
 @dataclass(frozen=True)
@@ -135,15 +152,26 @@ class DockerMount(Configuration):
     OF = "docker.mount"
 
     target: str
+    """Inside the container."""
+
     _: KW_ONLY
     type: Literal["volume", "bind", "tmpfs"] | None = None
     """Driver: volume. An agent may refuse host folders and volumes."""
 
     source: str | None = None
+    """A volume's name, or a path: relative to the task's folder."""
+
     readonly: bool | None = None
+    """Driver: no."""
+
     bind_options: BindOptions | None = None
+    """With `bind`."""
+
     tmpfs_options: TmpfsOptions | None = None
+    """With `tmpfs`."""
+
     volume_options: VolumeOptions | None = None
+    """With `volume`."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +189,8 @@ class Docker(TaskDriver):
     """Instead of the image's CMD."""
 
     args: Sequence[str] = ()
+    """Behind `command`, or instead of the image's CMD."""
+
     entrypoint: Sequence[str] = ()
     """Instead of the image's ENTRYPOINT."""
 
@@ -171,6 +201,8 @@ class Docker(TaskDriver):
     """Services get the container's IPv6 address."""
 
     auth: DockerAuth | None = None
+    """For one registry; the agent's own logins are the better place."""
+
     auth_soft_fail: bool | None = None
     """Pull without a login when the login cannot be found."""
 
@@ -178,6 +210,8 @@ class Docker(TaskDriver):
     """Capabilities beyond the agent's defaults; it refuses those that it does not allow."""
 
     cap_drop: Sequence[str] = ()
+    """Capabilities to take away; `all` takes all."""
+
     cpuset_cpus: str | None = None
     """As `0-2,7`; the task's `cores` are the better way."""
 
@@ -191,8 +225,14 @@ class Docker(TaskDriver):
     """Devices of the node; refused, since they are the whole node's."""
 
     dns_search_domains: Sequence[str] = ()
+    """The group's network is the better place."""
+
     dns_options: Sequence[str] = ()
+    """The group's network is the better place."""
+
     dns_servers: Sequence[str] = ()
+    """The group's network is the better place."""
+
     extra_hosts: Sequence[str] = ()
     """Lines of /etc/hosts, as `db:10.0.0.5`."""
 
@@ -200,8 +240,14 @@ class Docker(TaskDriver):
     """Pull even what the node has. Driver: no, unless the tag is `latest`."""
 
     group_add: Sequence[str] = ()
+    """Further groups of the task's user."""
+
     healthchecks: DockerHealthchecks | None = None
+    """The image's own."""
+
     hostname: str | None = None
+    """Inside the container; with a network of its own only."""
+
     init: bool | None = None
     """Run an init process, which reaps what the task leaves behind."""
 
@@ -215,6 +261,8 @@ class Docker(TaskDriver):
     """With a `network_mode` that names a network of Docker's."""
 
     ipv6_address: str | None = None
+    """With a `network_mode` that names a network of Docker's."""
+
     isolation: str | None = None
     """Windows only."""
 
@@ -225,15 +273,23 @@ class Docker(TaskDriver):
     """An archive with the image, among the task's artifacts."""
 
     logging: DockerLogging | None = None
+    """Driver: json-file, which Nomad reads."""
+
     mac_address: str | None = None
+    """Of the container's network card."""
+
     memory_hard_limit: int | None = None
     """MB; the task's `memory_max` is the better way."""
 
     mount: Sequence[DockerMount] = ()
+    """Folders, volumes and memory of the node inside the container."""
+
     mounts: Sequence[DockerMount] = ()
     """The old word for `mount`; the driver takes both together."""
 
     network_aliases: Sequence[str] = ()
+    """With a `network_mode` that names a network of Docker's."""
+
     network_mode: str | None = None
     """`host` is refused: a group's network with mode `host` says it where the scheduler sees it."""
 
@@ -256,13 +312,23 @@ class Docker(TaskDriver):
     """As `5m`, which is the driver's."""
 
     readonly_rootfs: bool | None = None
+    """Let nothing be written but to mounts. Driver: no."""
+
     security_opt: Sequence[str] = ()
+    """As `no-new-privileges`."""
+
     shm_size: int | None = None
     """Bytes of /dev/shm. Docker: 64 MiB."""
 
     storage_opt: Mapping[str, str] = field(default_factory=dict[str, str])
+    """As `size`; not with every storage driver."""
+
     sysctl: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Kernel settings of the container's own namespaces."""
+
     tty: bool | None = None
+    """Give it a terminal. Driver: no."""
+
     ulimit: Mapping[str, str] = field(default_factory=dict[str, str])
     """As `{"nofile": "2048:4096"}`: soft and hard."""
 
@@ -276,7 +342,10 @@ class Docker(TaskDriver):
     """`source:target[:ro]`; below the task's own folder unless the agent allows more."""
 
     volume_driver: str | None = None
+    """For names in `volumes`; the agent must allow it."""
+
     work_dir: str | None = None
+    """Instead of the image's WORKDIR."""
 
     @override
     def rules(self, ports: Collection[str]) -> Iterator[Problem]:
@@ -300,8 +369,12 @@ class Exec(TaskDriver):
     NAME = "exec"
 
     command: str
+    """A path inside the task's file system."""
+
     _: KW_ONLY
     args: Sequence[str] = ()
+    """Handed to it."""
+
     pid_mode: Literal["private", "host"] | None = None
     """`host` is refused. Agent's default: private."""
 
@@ -309,7 +382,10 @@ class Exec(TaskDriver):
     """`host` is refused. Agent's default: private."""
 
     cap_add: Sequence[str] = ()
+    """Beyond the agent's defaults; it refuses those that it does not allow."""
+
     cap_drop: Sequence[str] = ()
+    """Capabilities to take away."""
 
     @override
     def rules(self, ports: Collection[str]) -> Iterator[Problem]:
@@ -326,8 +402,11 @@ class RawExec(TaskDriver):
     NAME = "raw_exec"
 
     command: str
+    """A path on the node."""
+
     _: KW_ONLY
     args: Sequence[str] = ()
+    """Handed to it."""
 
     @override
     def rules(self, ports: Collection[str]) -> Iterator[Problem]:
@@ -350,10 +429,14 @@ class Java(TaskDriver):
     """The class whose main function is run."""
 
     class_path: str | None = None
+    """Where classes are looked for."""
+
     jvm_options: Sequence[str] = ()
     """As `-Xmx512m`."""
 
     args: Sequence[str] = ()
+    """Handed to the program."""
+
     pid_mode: Literal["private", "host"] | None = None
     """`host` is refused. Agent's default: private."""
 
@@ -361,7 +444,10 @@ class Java(TaskDriver):
     """`host` is refused. Agent's default: private."""
 
     cap_add: Sequence[str] = ()
+    """Beyond the agent's defaults; it refuses those that it does not allow."""
+
     cap_drop: Sequence[str] = ()
+    """Capabilities to take away."""
 
     @override
     def rules(self, ports: Collection[str]) -> Iterator[Problem]:
@@ -419,7 +505,10 @@ class Driver(TaskDriver):
     NAME = ""
 
     name: str
+    """As the nodes' plugin calls itself."""
+
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The plugin's own."""
 
     @override
     def to_api(self) -> Json:

@@ -36,8 +36,12 @@ class Group(Piece):
     SPELT: ClassVar = {"restart": "RestartPolicy", "reschedule": "ReschedulePolicy"}
 
     name: str
+    """Once in the job."""
+
     _: KW_ONLY
     tasks: Sequence[Task] = ()
+    """At least one, started together but for those with a `lifecycle`."""
+
     count: int | None = None
     """Instances; in a system job one on each node. Nomad: 1, or the least that `scaling` allows."""
 
@@ -45,14 +49,26 @@ class Group(Piece):
     """One is what Nomad uses."""
 
     services: Sequence[Service] = ()
+    """What it offers by name, on its ports."""
+
     volumes: Mapping[str, Volume] = field(default_factory=dict[str, Volume])
     """By the name that the tasks' mounts use."""
 
     ephemeral_disk: EphemeralDisk | None = None
+    """Nomad: 300 MB."""
+
     constraints: Sequence[Constraint] = ()
+    """Beside the job's."""
+
     affinities: Sequence[Affinity] = ()
+    """Beside the job's."""
+
     spreads: Sequence[Spread] = ()
+    """Beside the job's."""
+
     restart: Restart | None = None
+    """For every task; each can say what differs."""
+
     reschedule: Reschedule | None = None
     """What differs from the job's."""
 
@@ -63,6 +79,8 @@ class Group(Piece):
     """What differs from the job's."""
 
     scaling: Scaling | None = None
+    """Hands the count to an autoscaler."""
+
     shutdown_delay: timedelta | None = None
     """From when its services are taken out of the catalogue until its tasks are told to stop. Nomad: none.
 
@@ -76,7 +94,10 @@ class Group(Piece):
     """Refused: on Nomad 1.6 the agents that come back from it can crash again and again."""
 
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Its tasks see each as NOMAD_META_<key>."""
+
     consul: Consul | None = None
+    """For its services and templates."""
 
     @override
     def to_api(self) -> Json:

@@ -28,8 +28,12 @@ class Job(Piece):
     SPELT: ClassVar = {"id": "ID", "parameterized": "ParameterizedJob", "groups": "TaskGroups"}
 
     id: str
+    """What it is known by in its namespace; without spaces."""
+
     _: KW_ONLY
     groups: Sequence[Group] = ()
+    """At least one."""
+
     name: str | None = None
     """For people. Nomad: the id."""
 
@@ -61,8 +65,14 @@ class Job(Piece):
     """Registered, but not running. Nomad: no."""
 
     constraints: Sequence[Constraint] = ()
+    """For every group."""
+
     affinities: Sequence[Affinity] = ()
+    """For every group; not in system jobs."""
+
     spreads: Sequence[Spread] = ()
+    """For every group; not in system jobs."""
+
     update: Update | None = None
     """For every group; each can say what differs."""
 
@@ -73,8 +83,13 @@ class Job(Piece):
     """For every group; each can say what differs."""
 
     periodic: Periodic | None = None
+    """Batch and sysbatch only."""
+
     parameterized: Parameterized | None = None
+    """Batch and sysbatch only."""
+
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Every task sees each as NOMAD_META_<key>."""
 
     @override
     def __post_init__(self) -> None:

@@ -42,8 +42,13 @@ class Dns(Piece):
     OF = "DNSConfig"
 
     servers: Sequence[str] = ()
+    """Addresses."""
+
     searches: Sequence[str] = ()
+    """Domains that are tried behind a short name."""
+
     options: Sequence[str] = ()
+    """As `ndots:2`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,8 @@ class Network(Piece):
     """That the tasks see; with `bridge` only."""
 
     dns: Dns | None = None
+    """Nomad: the node's own."""
+
     mbits: int | None = None
     """Deprecated since Nomad 0.12: nothing is measured any more."""
 

@@ -66,6 +66,7 @@ class Constraint(Piece):
 
     _: KW_ONLY
     operator: ConstraintOperator = "="
+    """How the two are compared; `is_set`, `distinct_hosts` and `distinct_property` look at one thing alone."""
 
     def rules(self) -> Iterator[Problem]:
         if not self.attribute and self.operator != "distinct_hosts":
@@ -89,9 +90,15 @@ class Affinity(Piece):
     ALWAYS = frozenset({"operator"})
 
     attribute: str
+    """What is looked at, as `${node.class}`."""
+
     value: str | None = None
+    """What it is compared with."""
+
     _: KW_ONLY
     operator: AffinityOperator = "="
+    """How the two are compared."""
+
     weight: int | None = None
     """-100 to 100, not 0, against other affinities. Nomad: 50."""
 
@@ -122,11 +129,14 @@ class Spread(Piece):
     SPELT: ClassVar = {"targets": "SpreadTarget"}
 
     attribute: str
+    """As `${node.datacenter}`."""
+
     _: KW_ONLY
     weight: int | None = None
     """1 to 100, against other spreads. Nomad: 50."""
 
     targets: Sequence[SpreadTarget] = ()
+    """Shares of single values. None: all are equal."""
 
     def rules(self) -> Iterator[Problem]:
         if not self.attribute:

@@ -27,6 +27,7 @@ class Device(Piece):
     """On what it is, as `${device.attr.memory}`."""
 
     affinities: Sequence[Affinity] = ()
+    """On what it is."""
 
     def rules(self) -> Iterator[Problem]:
         if not self.name:
@@ -60,6 +61,8 @@ class Resources(Piece):
     """MB; beyond it the task is killed. Only where the scheduler allows oversubscription."""
 
     devices: Sequence[Device] = ()
+    """Such as graphics cards."""
+
     networks: Sequence[Network] = ()
     """Deprecated since Nomad 0.12: a group's network has the ports."""
 

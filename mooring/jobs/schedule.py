@@ -18,7 +18,7 @@ class Periodic(Piece):
     SPELT: ClassVar = {"cron": "Spec", "crons": "Specs"}
 
     crons: Sequence[str] = ()
-    """Five fields, six with seconds first or seven with the year last, or a word such as `@daily`."""
+    """Five fields, a sixth with the year, seven with the seconds in front, or a word such as `@daily`."""
 
     cron: str | None = None
     """A single one; Nomad 1.6 warns that `crons` is to be used instead."""

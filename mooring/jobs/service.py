@@ -82,6 +82,8 @@ class Check(Piece):
     """Until the first answer. Consul: critical."""
 
     check_restart: CheckRestart | None = None
+    """None: a failing check restarts nothing."""
+
     on_update: OnUpdate | None = None
     """Which answers a deployment takes for healthy. Nomad: the service's."""
 
@@ -174,6 +176,8 @@ class HttpCheck(_Probe):
     TYPE = "http"
 
     path: str
+    """With a leading slash, and without the host."""
+
     _: KW_ONLY
     method: str | None = None
     """Nomad: GET."""
@@ -182,9 +186,17 @@ class HttpCheck(_Probe):
     """Nomad: http."""
 
     header: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """Of the request."""
+
     body: str | None = None
+    """Of the request."""
+
     tls_server_name: str | None = None
+    """That the certificate must hold. Consul only."""
+
     tls_skip_verify: bool = False
+    """Take any certificate. Consul only."""
+
     expose: bool = False
     """Let the check pass by the Connect sidecar."""
 
@@ -220,8 +232,14 @@ class GrpcCheck(_Probe):
     """Which service is asked for; none: the server as a whole."""
 
     grpc_use_tls: bool = False
+    """Speak TLS."""
+
     tls_server_name: str | None = None
+    """That the certificate must hold."""
+
     tls_skip_verify: bool = False
+    """Take any certificate."""
+
     expose: bool = False
     """Let the check pass by the Connect sidecar."""
 
@@ -233,8 +251,11 @@ class ScriptCheck(Check):
     TYPE = "script"
 
     command: str
+    """A path inside the task."""
+
     _: KW_ONLY
     args: Sequence[str] = ()
+    """Handed to it."""
 
     @override
     def rules(self, service: "Service") -> Iterator[Problem]:
@@ -266,12 +287,20 @@ class Service(Piece):
     """A port's label, or a number with `address_mode` driver or with Connect."""
 
     checks: Sequence[Check] = ()
+    """All must pass for it to be found."""
+
     tags: Sequence[str] = ()
+    """Shown in the catalogue."""
+
     canary_tags: Sequence[str] = ()
     """Instead of `tags` while the instance is a canary."""
 
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Shown in the catalogue."""
+
     canary_meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Instead of `meta` while the instance is a canary."""
+
     check_restart: CheckRestart | None = None
     """For all checks; each can say what differs."""
 
@@ -285,6 +314,8 @@ class Service(Piece):
     """Instead of any of those."""
 
     tagged_addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further addresses in Consul's catalogue, as `wan`."""
+
     enable_tag_override: bool = False
     """Let others change the tags in Consul's catalogue."""
 
@@ -292,6 +323,7 @@ class Service(Piece):
     """Which task it belongs to, when the group has it and there are several."""
 
     connect: Connect | None = None
+    """Consul's service mesh."""
 
     def rules(self, name: str) -> Iterator[Problem]:
         """What a service has to keep to wherever it stands; `name` is what it is called in the end."""

@@ -49,6 +49,7 @@ class Artifact(Piece):
     """As `{"checksum": "sha256:…"}`, which should always be there."""
 
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the HTTP request; they lie readable in the job."""
 
     def rules(self) -> Iterator[Problem]:
         if not self.source:
@@ -78,6 +79,8 @@ class Lifecycle(Piece):
     OF = "TaskLifecycle"
 
     hook: Literal["prestart", "poststart", "poststop"]
+    """Before the main tasks, after they have started, or after they have stopped."""
+
     _: KW_ONLY
     sidecar: bool = False
     """It runs beside the main tasks and is restarted like them, instead of having to end."""
@@ -103,6 +106,7 @@ class DispatchPayload(Piece):
     OF = "DispatchPayloadConfig"
 
     file: str
+    """Relative to local/."""
 
     def rules(self) -> Iterator[Problem]:
         if outside(self.file, below="task/local"):
@@ -116,6 +120,8 @@ class Vault(Piece):
     OF = "Vault"
 
     policies: Sequence[str]
+    """That the token gets; not root."""
+
     _: KW_ONLY
     namespace: str | None = None
     """Needs Vault Enterprise."""
@@ -153,9 +159,15 @@ class Task(Piece):
     }
 
     name: str
+    """Once in the group; it is the name of a folder."""
+
     driver: TaskDriver = field(metadata={"special": True})
+    """What runs it, with its own configuration."""
+
     _: KW_ONLY
     resources: Resources | None = None
+    """Nomad: 100 MHz and 300 MB."""
+
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     """Secrets do not belong here, as whoever may read the job reads them."""
 
@@ -169,16 +181,26 @@ class Task(Piece):
     """When it ends, the group's other tasks are ended as well."""
 
     templates: Sequence[Template] = ()
+    """Rendered before it starts, and again when what they hold changes."""
+
     artifacts: Sequence[Artifact] = ()
+    """Fetched before it starts."""
+
     services: Sequence[Service] = ()
     """The group is the better place, as it knows the ports."""
 
     constraints: Sequence[Constraint] = ()
+    """Beside the group's."""
+
     affinities: Sequence[Affinity] = ()
+    """Beside the group's; not in system jobs."""
+
     restart: Restart | None = None
     """What differs from the group's."""
 
     volume_mounts: Sequence[VolumeMount] = ()
+    """Of the group's volumes."""
+
     kill_signal: str | None = None
     """Nomad: SIGINT; Docker: the image's own or SIGTERM."""
 
@@ -189,13 +211,23 @@ class Task(Piece):
     """From when its services are taken out of the catalogue until the signal."""
 
     logs: LogConfig | None = None
+    """Nomad: 10 files of 10 MB each for stdout and stderr."""
+
     identity: Identity | None = None
+    """Nomad: neither."""
+
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
     """The task sees each as NOMAD_META_<key>."""
 
     dispatch_payload: DispatchPayload | None = None
+    """In parameterised jobs."""
+
     csi_plugin: CsiPlugin | None = None
+    """Makes it a storage plugin."""
+
     vault: Vault | None = None
+    """Nomad: no token."""
+
     kind: str | None = None
     """Nomad's own mark on the tasks that it adds for Consul Connect."""
 

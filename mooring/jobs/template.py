@@ -17,8 +17,12 @@ class ChangeScript(Piece):
     OF = "ChangeScript"
 
     command: str
+    """A path inside the task."""
+
     _: KW_ONLY
     args: Sequence[str] = ()
+    """Handed to it."""
+
     timeout: timedelta | None = None
     """Nomad: 5 s."""
 
@@ -33,7 +37,10 @@ class Wait(Piece):
     OF = "WaitConfig"
 
     min: timedelta | None = None
+    """Nomad: the agent's own."""
+
     max: timedelta | None = None
+    """Nomad: four times `min`."""
 
     def rules(self) -> Iterator[Problem]:
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -90,6 +97,8 @@ class Template(Piece):
     """The file's owner. Nomad: the agent's own."""
 
     gid: int | None = None
+    """The file's group. Nomad: the agent's own."""
+
     left_delimiter: str | None = None
     """Nomad: {{."""
 

@@ -18,7 +18,10 @@ class MountOptions(Piece):
     SPELT: ClassVar = {"fs_type": "FSType"}
 
     fs_type: str | None = None
+    """As `ext4`. Plugin: its own default."""
+
     mount_flags: Sequence[str] = ()
+    """As `noatime`; they may hold secrets of the plugin's, and are shown to nobody."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Volume(Piece):
 
     _: KW_ONLY
     type: Literal["host", "csi"]
+    """One that the nodes' agents name, or one of a storage plugin."""
+
     read_only: bool = False
     """For all tasks of the group, whatever their mounts say."""
 
@@ -148,8 +153,12 @@ class CsiPlugin(Piece):
     SPELT: ClassVar = {"id": "ID"}
 
     id: str
+    """What volumes name it by."""
+
     _: KW_ONLY
     type: Literal["node", "controller", "monolith"]
+    """Mounts on its node, speaks for the whole cluster, or both."""
+
     mount_dir: str | None = None
     """Where the plugin makes its socket. Nomad: /csi."""
 
