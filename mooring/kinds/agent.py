@@ -151,6 +151,8 @@ class AgentHandler(Handler[AgentSpec]):
                         placement.removing([*spec.files, _unit_path(spec)], spec.directories),
                         *(f"rm -rf -- {shlex.quote(path)}" for path in spec.data),
                         "systemctl daemon-reload",
+                        # What had failed is remembered without its unit too, and the host would count as degraded.
+                        f"systemctl reset-failed {spec.service}.service 2>/dev/null || true",
                     ]
                 ),
                 within=90,

@@ -1,7 +1,6 @@
 """What became of a job that was registered: followed to its end, and told as a person needs it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +12,10 @@ Say = Callable[[str], None]
 
 DEPLOYED_WITHIN = 900.0
 """Seconds; a deployment ends by itself at its healthy deadline, this is for one that nobody drives any more."""
+
+
+OWN_WITHIN = 60.0
+"""Seconds. Unless a job says otherwise, Nomad waits 30 until it places an instance anew that has failed."""
 
 
 class DeploymentStatus(StrEnum):
@@ -45,8 +48,7 @@ def evaluation_reasons(api: Nomad, job: str, evaluation: str, say: Say, clock: C
         done = _evaluated(api, evaluation, say, clock)
         if reasons := placement_failures(job, done):
             return reasons
-        # A job that was already so gets no deployment of its own: the last one counts.
-        deployment = done.get("DeploymentID") or table(api.latest_deployment(job)).get("ID")
+        deployment = _own_deployment(api, job, done, say, clock)
         return deployment_reasons(api, job, deployment, say, clock) if deployment else []
     except (TimedOut, Cancelled) as error:
         return [str(error)]
@@ -54,14 +56,23 @@ def evaluation_reasons(api: Nomad, job: str, evaluation: str, say: Say, clock: C
         return [f"job {job}: {error}"]
 
 
-def await_stop(api: Nomad, evaluation: str, say: Say, clock: Clock) -> None:
-    """Return once the scheduler has told the instances of a purged job to stop.
+def _own_deployment(api: Nomad, job: str, evaluation: Json, say: Say, clock: Clock) -> str | None:
+    """The deployment that shows how the job fares; None for a kind of job that has none."""
 
-    Until then it takes them for instances of the next job of that name: one that has failed is then not placed again,
-    and its failed deployment stands for the new one.
-    """
-    with suppress(GaveUp):  # a later evaluation has told them
-        _evaluated(api, evaluation, say, clock)
+    def latest() -> str | None:
+        # Of the job that has the name now, and no earlier one's.
+        found: str | None = table(api.latest_deployment(job)).get("ID")
+        return found
+
+    named: str | None = evaluation.get("DeploymentID")
+    if named is None:
+        return latest()  # a job that was already so gets no new one
+    if (now := api.job(job)) is None or api.deployment(named)["JobCreateIndex"] == now["CreateIndex"]:
+        return named
+    # A job of the same name was purged, and an instance of it that had failed counts as one of this job until Nomad
+    # places it anew, which gives the job a deployment of its own.
+    say("waiting for what is left of an earlier job of that name")
+    return wait_for(latest, f"job {job} has a deployment of its own", within=OWN_WITHIN, every=0.5, clock=clock)
 
 
 def _evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock) -> Json:

@@ -28,7 +28,6 @@ from mooring.kinds.kind import (
 )
 from mooring.kinds.nomad_deployment import (
     DeploymentStatus,
-    await_stop,
     consequences,
     evaluation_reasons,
     placement_failures,
@@ -126,7 +125,7 @@ class JobHandler(Handler[JobSpec]):
     def delete(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> None:
         api = nomad.region(spec.endpoint)
         if api.job(id_) is not None:
-            await_stop(api, api.deregister(id_, purge=True), work.say, work.clock)
+            api.deregister(id_, purge=True)
 
 
 def job_problems(job: Json) -> Iterator[Problem]:

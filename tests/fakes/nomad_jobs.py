@@ -19,6 +19,7 @@ HEALTHY_AFTER: Final = 1.0
 """Seconds that each instance takes, one after the other."""
 
 UNHEALTHY_AFTER: Final = 15.0
+PLACED_ANEW_AFTER: Final = 30.0
 NODE_MEMORY: Final = 2048
 LEAST_MEMORY: Final = 10
 
@@ -86,6 +87,9 @@ class FakeJobs:
         """Whether the nodes answer 500 to a question for a task's output, as for one that never wrote."""
 
         self.failing_evaluations = False
+        self.never_places_anew = False
+        """As for a job whose reschedule policy is none."""
+
         self.writes = 0
         self._clock = clock
         self._nodes = nodes
@@ -93,8 +97,8 @@ class FakeJobs:
         self._evaluations: dict[str, Json] = {}
         self._deployments: dict[str, Json] = {}
         self._allocations: dict[str, Json] = {}
-        self._lingering: dict[str, str] = {}
-        """Deployments of purged jobs whose instances have not been told to stop yet, by job."""
+        self._lingering: dict[str, Json] = {}
+        """The failed deployment of a purged job, by job: its failed instance is nobody's to stop."""
 
         self._indices = itertools.count(100)
 
@@ -176,8 +180,8 @@ class FakeJobs:
                 self._end(found, "cancelled", "Cancelled because job is stopped")
         if not purge:
             self._keep({key: value for key, value in job.items() if key not in NOT_SPECIFICATION} | {"Stop": True})
-        elif (last := self._latest_deployment(id_)) is not None:
-            self._lingering[id_] = last["ID"]
+        elif (last := self._latest_deployment(id_)) is not None and last["Status"] == "failed":
+            self._lingering[id_] = {"deployment": last["ID"], "specification": _specification(job)}
         if purge:
             del self._versions[id_]
         return Reply(body=self._evaluate(job, deploys=False, because="job-deregister"))
@@ -214,12 +218,14 @@ class FakeJobs:
         if evaluation["Status"] != "pending":
             return
         if evaluation["TriggeredBy"] == "job-deregister":
-            self._lingering.pop(job["ID"], None)
             evaluation["Status"] = "complete"
             return
-        if lingering := self._lingering.get(job["ID"]):
-            # What is left of the job that had this name counts as if it were of this one.
-            evaluation |= {"Status": "complete", "DeploymentID": lingering}
+        left = self._lingering.pop(job["ID"], None)
+        if left is not None and left["specification"] == _specification(job):
+            # The failed instance of the job that had this name counts as one of this job, until it is placed anew.
+            evaluation |= {"Status": "complete", "DeploymentID": left["deployment"]}
+            if not self.never_places_anew:
+                self._clock.after(PLACED_ANEW_AFTER, lambda: self._deploy_if_there(job))
             return
         if self.failing_evaluations:
             evaluation |= {"Status": "failed", "StatusDescription": "maximum attempts reached (5)"}
@@ -231,6 +237,10 @@ class FakeJobs:
         # The same job again is evaluated, but there is nothing to deploy.
         if deploys and job["Type"] == "service" and job["ID"] in self._versions:
             evaluation["DeploymentID"] = self._deploy(job, placed=not failed)["ID"]
+
+    def _deploy_if_there(self, job: Json) -> None:
+        if job["ID"] in self._versions:
+            self._deploy(job, placed=True)
 
     def _no_place(self, group: Json) -> Json | None:
         need = sum(task["Resources"]["MemoryMB"] for task in group["Tasks"])

@@ -51,35 +51,46 @@ class TestOnRealServers(Lifecycle):
 
 class TestFailedDeployment:
     @pytest.fixture
-    def failing(self, reach: Reach) -> Iterator[JobSpec]:
+    def failing(self, reach: Reach, request: pytest.FixtureRequest) -> Iterator[JobSpec]:
         body = job(reach.image)
         group = body["TaskGroups"][0]
         group["Update"]["MinHealthyTime"] = 5 * SECOND  # or it would be healthy before it ends
         group["RestartPolicy"] = {"Attempts": 0, "Interval": 5 * SECOND, "Delay": SECOND, "Mode": "fail"}
-        group["ReschedulePolicy"] = {"Attempts": 0, "Unlimited": False}
+        group["ReschedulePolicy"] = {"Delay": 5 * SECOND, "DelayFunction": "constant", "Unlimited": True}
         says = "console.log('starting'); console.error('no such module'); process.exit(3)"
         group["Tasks"][0]["Config"] |= {"command": "node", "args": ["-e", says]}
+        group["Tasks"][0]["Env"]["TEST"] = request.node.name
         spec = JobSpec(endpoint=reach.nomad, job_id=body["ID"], job=body)
         yield spec
         JobHandler().delete("lifecycle", spec, {}, work("test"))
 
-    def test_it_tells_the_instance_its_node_its_events_and_its_last_words(self, failing: JobSpec) -> None:
+    @staticmethod
+    def failure(spec: JobSpec) -> NotHealthy:
         with pytest.raises(NotHealthy, match="Failed due to unhealthy allocations") as caught:
-            JobHandler().create(failing, work("test"))
-
+            JobHandler().create(spec, work("test"))
         print(*caught.value.reasons, sep="\n")
-        told = caught.value.reasons[1]
+        return caught.value
+
+    def test_it_tells_the_instance_its_node_its_events_and_its_last_words(self, failing: JobSpec) -> None:
+        told = self.failure(failing).reasons[1]
+
         assert told.startswith("instance ")
         assert " on test-server-" in told
         assert "Exit Code: 3" in told
         assert told.splitlines()[1:] == ["    starting", "    no such module"]
 
     def test_the_next_run_tries_again(self, failing: JobSpec) -> None:
-        handler = JobHandler()
-        with pytest.raises(NotHealthy, match="unhealthy") as first:
-            handler.create(failing, work("test"))
+        first = self.failure(failing)
 
         with pytest.raises(NotHealthy, match="unhealthy") as second:
-            handler.update("lifecycle", failing, failing, first.value.outputs, work("test"))
+            JobHandler().update("lifecycle", failing, failing, first.outputs, work("test"))
 
-        assert second.value.outputs["version"] == first.value.outputs["version"] + 1
+        assert second.value.outputs["version"] == first.outputs["version"] + 1
+
+    def test_a_job_that_is_made_again_is_not_judged_by_its_forerunner(self, failing: JobSpec) -> None:
+        first = self.failure(failing)
+        JobHandler().delete("lifecycle", failing, first.outputs, work("test"))
+
+        second = self.failure(failing)
+
+        assert second.reasons[1].split()[:2] != first.reasons[1].split()[:2]

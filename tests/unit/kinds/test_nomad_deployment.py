@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes.nomad_jobs import NODE_MEMORY, UNHEALTHY_AFTER, Trouble
+from fakes.nomad_jobs import NODE_MEMORY, PLACED_ANEW_AFTER, UNHEALTHY_AFTER, Trouble
 from fakes.world import World
 from lifecycle.cases import job
 
 from mooring.clients.errors import ApiError
 from mooring.kinds.kind import Made, NotHealthy, Seen
-from mooring.kinds.nomad_deployment import DEPLOYED_WITHIN
+from mooring.kinds.nomad_deployment import DEPLOYED_WITHIN, OWN_WITHIN
 from mooring.kinds.nomad_job import ATTEMPT, OWNER, ChangedMeanwhile, JobHandler, JobSpec
 from mooring.plugin.inputs import meaning
 from mooring.plugin.servicer import changes
@@ -283,17 +283,42 @@ def test_the_run_after_a_stop_goes_on_with_the_same_deployment(world: World) -> 
     assert read(world, spec(world), outputs).reasons == ()
 
 
-def test_a_job_that_is_made_again_at_once_is_another_job(world: World) -> None:
-    """Seen in one of 26 quick successions: the failed instance of the job that was purged a moment before counted as
-    one of the new job, whose evaluation named the old, failed deployment; nothing was ever placed.
-    """
+def purged_after_a_failure(world: World) -> None:
     failed = failure(world, spec(world, BAD))
-    world.nomad.jobs.bad_images.clear()
-
     HANDLER.delete(failed.id, spec(world, BAD), failed.outputs, world.work())
-    made = HANDLER.create(spec(world, BAD), world.work())
+
+
+def test_a_job_that_is_made_again_is_not_judged_by_its_forerunner(world: World) -> None:
+    """Seen: an instance of the purged job that had failed counted as one of the new job, and the new evaluation named
+    the old deployment, so that the new job was said to have failed before anything of it was placed.
+    """
+    purged_after_a_failure(world)
+    world.nomad.jobs.bad_images.clear()
+    work = world.work()
+
+    made = HANDLER.create(spec(world, BAD), work)
 
     assert made.outputs["version"] == 0
+    assert "waiting for what is left of an earlier job of that name" in work.said
+    assert "3 of 3 healthy, 3 placed" in work.said
+
+
+def test_a_job_that_is_never_placed_for_its_forerunners_sake_is_a_failure(world: World) -> None:
+    purged_after_a_failure(world)
+    world.nomad.jobs.never_places_anew = True
+
+    assert failure(world, spec(world, BAD)).reasons == (
+        f"job lifecycle has a deployment of its own: not within {OWN_WITHIN:g} s",
+    )
+
+
+def test_a_forerunner_of_another_specification_is_in_nobodys_way(world: World) -> None:
+    purged_after_a_failure(world)
+    before = world.clock.now()
+
+    HANDLER.create(spec(world), world.work())
+
+    assert world.clock.now() - before < PLACED_ANEW_AFTER
 
 
 def test_a_job_that_is_gone_meanwhile_is_made_again(world: World) -> None:
