@@ -234,7 +234,7 @@ class _Shell:
             case ["daemon-reload"]:
                 pass
             case ["reset-failed", unit, "2>/dev/null", "||", "true"]:
-                self._host.services.pop(unit, None)
+                self._host.services[unit] = Service()
             case ["enable" | "disable" as verb, "--quiet", unit]:
                 self._service(unit).enabled = verb == "enable"
             case ["disable", "--now", unit]:
