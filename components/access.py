@@ -62,3 +62,15 @@ class RegistryAccess:
     builder_host: Host
     ready: tuple[pulumi.Resource, ...]
     """What must be there before something can be pushed or pulled."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """What a load balancer needs to know of an app."""
+
+    name: str
+    """In Consul."""
+
+    health: str
+    job: pulumi.Resource
+    """There once the app is healthy."""

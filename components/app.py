@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from components.access import NomadAccess
+from components.access import NomadAccess, Service
 from mooring.kinds.nomad_job import Job
 
 SECOND = 1_000_000_000
@@ -14,18 +14,6 @@ SECOND = 1_000_000_000
 FORGOTTEN_WITHIN = 6
 """Seconds for which an instance that is to stop still serves: the balancer asks Consul every 0.5 s and keeps what it
 heard for 3 s more, with 2 s to spare."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Service:
-    """What a load balancer needs to know of an app."""
-
-    name: str
-    """In Consul."""
-
-    health: str
-    job: pulumi.Resource
-    """There once the app is healthy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

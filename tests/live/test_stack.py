@@ -444,6 +444,69 @@ def sample(overview: Overview, requests_: int = 30) -> list[Request]:
     return load.requests
 
 
+TYPED = """
+from datetime import timedelta
+
+from components.job import Job
+from mooring import jobs
+
+typed = jobs.Job(
+    "typed",
+    datacenters=[settings.datacenter],
+    groups=[
+        jobs.Group(
+            "web",
+            networks=[jobs.Network(mode="host", ports={"http": jobs.Port(to=8080)})],
+            services=[
+                jobs.Service(
+                    "typed",
+                    port="http",
+                    checks=[jobs.HttpCheck("/healthz", interval=timedelta(seconds=1), timeout=timedelta(seconds=1))],
+                )
+            ],
+            update=jobs.Update(
+                min_healthy_time=timedelta(seconds=1),
+                healthy_deadline=timedelta(seconds=60),
+                progress_deadline=timedelta(0),
+            ),
+            tasks=[
+                jobs.Task(
+                    "app",
+                    jobs.Docker("ours", ports=["http"]),
+                    user="65534",
+                    env={"PORT": "8080"},
+                    resources=jobs.Resources(cpu=50, memory=64),
+                )
+            ],
+        )
+    ],
+)
+Job("typed", job=typed, on=nomad.access, images={"ours": hello.reference})
+"""
+
+
+class TestTypedJobs:
+    def test_a_typed_job_runs_differs_in_nothing_and_goes_when_the_program_no_longer_has_it(
+        self, stack: Stack, overview: Overview, tmp_path: Path
+    ) -> None:
+        root = copy_of_checkout(tmp_path / "typed")
+        with (root / "infra/__main__.py").open("a") as program:
+            program.write(TYPED)
+        typed = Stack(stack.name, stack.state, root)
+
+        up = typed.mooring("up")
+        preview = typed.pulumi("preview", "--expect-no-changes")
+        running = nomad.region(overview.nomad).job("typed")
+        back = stack.mooring("up")
+
+        assert up.returncode == 0, up.stdout[-3000:]
+        assert no_change(preview)
+        assert running is not None
+        assert running["Status"] == "running"
+        assert back.returncode == 0
+        assert nomad.region(overview.nomad).job("typed") is None
+
+
 class TestBadInput:
     def test_a_dockerfile_that_does_not_build_fails_with_its_own_last_lines_and_the_app_runs_on(
         self, stack: Stack, overview: Overview, tmp_path: Path

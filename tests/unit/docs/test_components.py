@@ -15,6 +15,7 @@ from components.authority import Authority
 from components.consul import ConsulCluster
 from components.hosts import Hosts
 from components.image import Image
+from components.job import Job
 from components.load_balancer import LoadBalancer
 from components.network import Network
 from components.nomad import NomadCluster
@@ -29,6 +30,7 @@ COMPONENTS: dict[str, Callable[..., Any]] = {
         ConsulCluster,
         Hosts,
         Image,
+        Job,
         LoadBalancer,
         Network,
         NomadCluster,

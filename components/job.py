@@ -1,0 +1,74 @@
+"""A job of any kind, as typed pieces: for what is no plain web service. The short form for those is `App`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.access import NomadAccess, Service
+from mooring import jobs
+from mooring.clients.answers import rows, table
+from mooring.kinds.nomad_job import Job as Resource
+
+
+class Job(pulumi.ComponentResource):
+    """The job is there when its deployment is healthy."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        job: jobs.Job,
+        on: NomadAccess,
+        images: Mapping[str, pulumi.Input[str]] | None = None,
+        strict: bool = False,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Where a task's image is one of the names in `images`, what was pushed under it takes its place."""
+        super().__init__("platform:job:Job", name, None, opts)
+        if problems := job.problems():
+            raise pulumi.RunError(
+                "\n".join([f"job {job.id} cannot be run:", *(f"  {problem}" for problem in problems)])
+            )
+        self._job = job
+        self._running = Resource(
+            name,
+            endpoint=on.deploy,
+            job=with_images(job.to_api(), images or {}),
+            strict=strict,
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=on.goes_with),
+        )
+        self.register_outputs({})
+
+    def service(self, name: str) -> Service:
+        """One of the job's services, for a load balancer; raises `ValueError` when there is none with an HTTP check."""
+        checks = health_paths(self._job)
+        if name not in checks:
+            known = ", ".join(sorted(checks)) or "none"
+            raise ValueError(f"job {self._job.id} has no service {name!r} with an HTTP check; those with one: {known}")
+        return Service(name=name, health=checks[name], job=self._running)
+
+
+def health_paths(job: jobs.Job) -> dict[str, str]:
+    """The path of the first HTTP check of each service, by the service's name."""
+    return {
+        service.name: check.path
+        for group in job.groups
+        for service in (*group.services, *(service for task in group.tasks for service in task.services))
+        if service.name is not None
+        for check in reversed(service.checks)
+        if isinstance(check, jobs.HttpCheck)
+    }
+
+
+def with_images(value: Any, images: Mapping[str, pulumi.Input[str]]) -> Any:
+    """The job with the image of each task that uses a name of ours; everything else is as it was."""
+    match value:
+        case {"Config": {"image": str(image)}} if image in images:
+            return {**value, "Config": {**value["Config"], "image": images[image]}}
+        case dict():
+            return {key: with_images(inner, images) for key, inner in table(value).items()}
+        case list():
+            return [with_images(inner, images) for inner in rows(value)]
+        case _:
+            return value
