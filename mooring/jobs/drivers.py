@@ -533,6 +533,6 @@ def written(driver: TaskDriver) -> Json:
 
 
 def read(name: Any, config: Any, at: str, wrong: list[Problem]) -> TaskDriver:
-    if (known := DRIVERS.get(name)) is not None:
+    if isinstance(name, str) and (known := DRIVERS.get(name)) is not None:
         return known.read({} if config is None else config, joined(at, "driver"), wrong)
     return Driver(name, config or dict[str, Any]())

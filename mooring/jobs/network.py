@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from mooring.jobs.piece import Piece
 from mooring.jobs.problem import Problem, joined, within
-from mooring.jobs.shape import Json, One, Table
+from mooring.jobs.shape import Json, One, Table, is_list, items_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,20 +85,18 @@ class Network(Piece):
     @classmethod
     @override
     def said(cls, body: Json, at: str, wrong: list[Problem]) -> dict[str, Any]:
-        lists = {key: cast("list[Any]", body.get(key) or []) for key in ("ReservedPorts", "DynamicPorts")}
         ports: dict[str, Port] = {}
-        for raw in (*lists["ReservedPorts"], *lists["DynamicPorts"]):
-            if not isinstance(raw, dict):
-                wrong.append(Problem(joined(at, "ports"), f"{raw!r} is not a mapping"))
-                continue
-            port = dict(cast("Json", raw))
-            label = str(port.pop("Label", ""))
-            if not port.get("Value") and raw not in lists["ReservedPorts"]:
-                port.pop("Value", None)
-            if label in ports:
-                wrong.append(Problem(joined(at, "ports", label), "stands there twice"))
-            ports[label] = Port.read(port, joined(at, "ports", label), wrong)
-        rest = {key: value for key, value in body.items() if key not in lists}
+        for key in LISTS:
+            raws: Any = body.get(key) or ()
+            # Anything but a list is told as one item that is none.
+            for raw in items_of(raws) if is_list(raws) else [raws]:
+                label, port = _port(raw, joined(at, "ports"), wrong)
+                if key == "DynamicPorts" and not port.get("Value"):
+                    port.pop("Value", None)
+                if label in ports:
+                    wrong.append(Problem(joined(at, "ports", label), "stands there twice"))
+                ports[label] = Port.read(port, joined(at, "ports", label), wrong)
+        rest = {key: value for key, value in body.items() if key not in LISTS}
         return super().said(rest, at, wrong) | ({"ports": ports} if ports else {})
 
     @override
@@ -119,7 +117,16 @@ class Network(Piece):
             yield Problem("hostname", f"{self.hostname!r} is no name for DNS")
 
 
+def _port(raw: Any, at: str, wrong: list[Problem]) -> tuple[str, Json]:
+    if not isinstance(raw, dict):
+        wrong.append(Problem(at, f"{raw!r} is not a mapping"))
+        return "", {}
+    port = dict(cast("Json", raw))
+    return str(port.pop("Label", "")), port
+
+
 PORTS: Final = Table(One(Port))
+LISTS: Final = ("ReservedPorts", "DynamicPorts")
 MODES: Final = frozenset({"bridge", "host", "none"})
 HIGHEST_PORT: Final = 65535
 

@@ -57,7 +57,7 @@ class Restart(Piece):
             yield Problem("interval", f"{spoken(interval)} is below the minimum of 5 s")
         if attempts == 0 and self.mode == "delay":
             yield Problem("mode", "delay waits for the next interval, but with 0 attempts there is nothing to wait for")
-        if attempts * delay > interval:
+        if attempts * _counted(delay) > _counted(interval):
             many = f"{attempts} restarts with {spoken(delay)} before each"
             yield Problem("interval", f"{many} do not fit into {spoken(interval)}")
 
@@ -143,14 +143,14 @@ class Reschedule(Piece):
 
     def _fits(self, attempts: int, interval: timedelta) -> bool:
         """Whether all attempts have their turn, as Nomad reckons: while the delay grows, only the last one counts."""
-        delay, ceiling = known(self.delay), known(self.max_delay)
+        delay, ceiling, within = _counted(known(self.delay)), _counted(known(self.max_delay)), _counted(interval)
         match self.delay_function:
             case "exponential":
-                return _exponential(delay, ceiling, attempts) < interval
+                return _exponential(delay, ceiling, attempts) < within
             case "fibonacci":
-                return _fibonacci(delay, ceiling, attempts) <= interval
+                return _fibonacci(delay, ceiling, attempts) <= within
             case _:
-                return attempts * delay <= interval
+                return attempts * delay <= within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,20 +268,23 @@ def known(value: K | None) -> K:
     return value
 
 
-def _exponential(delay: timedelta, ceiling: timedelta, attempts: int) -> timedelta:
-    """When the last attempt has its turn."""
-    at = NOTHING
-    for attempt in range(attempts):
-        next_ = delay * 2**attempt
-        at = at + ceiling if next_ > ceiling else next_
-    return at
+def _counted(time: timedelta) -> int:
+    """Microseconds: a multiple of a time may be more than a time can be."""
+    return time // timedelta(microseconds=1)
 
 
-def _fibonacci(delay: timedelta, ceiling: timedelta, attempts: int) -> timedelta:
+def _exponential(delay: int, ceiling: int, attempts: int) -> int:
+    """When the last attempt has its turn: at its own delay, and once the ceiling is reached that much later each."""
+    growing = min(attempts, (ceiling // delay).bit_length())
+    last = delay * 2 ** (growing - 1) if growing else 0
+    return last + (attempts - growing) * ceiling
+
+
+def _fibonacci(delay: int, ceiling: int, attempts: int) -> int:
     """When the last attempt has its turn."""
-    before, at, capped = delay, delay, False
-    for _ in range(attempts - 2):
-        next_ = at + ceiling if capped else min(before + at, ceiling)
-        capped = capped or before + at > ceiling
-        before, at = at, next_
+    before, at = delay, delay
+    for done in range(attempts - 2):
+        if before + at > ceiling:
+            return ceiling + (attempts - 3 - done) * ceiling
+        before, at = at, before + at
     return at

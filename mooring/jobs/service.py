@@ -100,7 +100,7 @@ class Check(Piece):
         if not isinstance(body, dict):
             return super().read(body, at, wrong)
         check = cast("Json", body)
-        kind = KINDS.get(check.get("Type", ""))
+        kind = KINDS.get(str(check.get("Type", "")))
         if kind is None:
             words = either(KINDS)
             wrong.append(Problem(joined(at, "type"), f"{check.get('Type', '')!r} is not {words}"))

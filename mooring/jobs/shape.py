@@ -112,14 +112,14 @@ class Many(Shape):
 
     @override
     def settled(self, value: Any) -> Any:
-        return tuple(map(self.item.settled, _items(value))) if _is_list(value) else value
+        return tuple(map(self.item.settled, items_of(value))) if is_list(value) else value
 
     @override
     def check(self, value: Any, at: str) -> Iterator[Problem]:
-        if not _is_list(value):
+        if not is_list(value):
             yield Problem(at, f"{value!r} is not a list")
             return
-        items = _items(value)
+        items = items_of(value)
         for item, step in zip(items, steps(items), strict=True):
             yield from self.item.check(item, joined(at, step))
 
@@ -127,7 +127,7 @@ class Many(Shape):
     def sound(self, value: Any, otherwise: Any) -> Any:
         if not isinstance(self.item, One):
             return super().sound(value, otherwise)
-        items = _items(value) if _is_list(value) else ()
+        items = items_of(value) if is_list(value) else ()
         return tuple(item.sound() for item in items if isinstance(item, self.item.piece))
 
     @override
@@ -136,9 +136,9 @@ class Many(Shape):
 
     @override
     def read(self, raw: Any, at: str, wrong: list[Problem]) -> Any:
-        if not _is_list(raw):
+        if not is_list(raw):
             return raw
-        items = _items(raw)
+        items = items_of(raw)
         return [self.item.read(item, joined(at, step), wrong) for item, step in zip(items, steps(items), strict=True)]
 
 
@@ -258,7 +258,7 @@ def steps(items: Sequence[Any]) -> Iterator[str]:
 
 def unwrapped(raw: Any) -> Any:
     """The object of a block, which stands in a list of its own when it comes from Nomad's parser."""
-    return _items(raw)[0] if _is_list(raw) and len(_items(raw)) == 1 else raw
+    return items_of(raw)[0] if is_list(raw) and len(items_of(raw)) == 1 else raw
 
 
 def _without_none(hint: Any) -> Any:
@@ -267,9 +267,9 @@ def _without_none(hint: Any) -> Any:
     return hint
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def _items(value: Any) -> Sequence[Any]:
+def items_of(value: Any) -> Sequence[Any]:
     return cast("Sequence[Any]", value)

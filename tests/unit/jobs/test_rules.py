@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from unit.jobs.some_jobs import IMAGE, any_of, app, group, job, one, seconds, task
+from hypothesis import strategies as st
+from unit.jobs.some_jobs import IMAGE, any_of, app, group, job, json, one, seconds, task
 from unit.jobs.wrong_jobs import OURS, SERVERS
 
 from mooring.jobs import (
@@ -195,6 +196,25 @@ def test_delays_that_have_reached_their_ceiling_add_up() -> None:
     assert not needs("fibonacci", 59)
 
 
+@pytest.mark.parametrize("function", ["constant", "exponential", "fibonacci"])
+def test_more_attempts_than_time_itself_has_room_for_are_no_crash(function: Any) -> None:
+    """Seen once with 55,000 attempts, by the test with any job."""
+    policy = Reschedule(
+        attempts=10**6,
+        unlimited=False,
+        interval=timedelta(days=400),
+        delay=timedelta(days=300),
+        delay_function=function,
+        max_delay=timedelta(days=400),
+    )
+    wrong = job(reschedule=policy, groups=[group(restart=Restart(attempts=10**9, delay=timedelta(days=300)))])
+
+    assert {problem.path for problem in wrong.problems()} == {
+        "groups.web.reschedule.interval",
+        "groups.web.restart.interval",
+    }
+
+
 def test_a_name_that_is_made_of_variables_is_judged_by_what_becomes_of_it() -> None:
     assert not job(groups=[group(services=[Service("${JOB}-${TASKGROUP}-${meta.x}")])]).problems()
     assert job(groups=[Group("a_b", tasks=[task()], services=[Service()])]).problems()
@@ -219,3 +239,18 @@ def test_an_unknown_operator_of_a_constraint_is_told_once() -> None:
     body = job().to_api() | {"Constraints": [{"LTarget": "${attr.x}", "RTarget": "1"}]}
 
     assert [problem.path for problem in problems_of(body)] == ["constraints.0.operator"]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_whatever_stands_in_the_place_of_a_value_is_no_crash(data: st.DataObject) -> None:
+    body = data.draw(st.sampled_from([job.to_api() for job, _ in (*SERVERS, *OURS)]))
+    inner: Any = body
+    while True:
+        key = data.draw(st.sampled_from(sorted(inner) if isinstance(inner, dict) else range(len(inner))))
+        if not isinstance(inner[key], (dict, list)) or not inner[key] or data.draw(st.booleans()):
+            break
+        inner = inner[key]
+    inner[key] = data.draw(json)
+
+    assert all(isinstance(problem, Problem) for problem in problems_of(body))
