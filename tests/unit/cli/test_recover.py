@@ -127,14 +127,14 @@ def test_ssh_options_may_be_a_list_as_well() -> None:
     [
         ("file:///var/state", Path("/var/state")),
         ("file://~/state", Path.home() / "state"),
-        ("file://state?metadata=skip", Path("/work/state")),
+        ("file://state?metadata=skip", Path("/shop/state")),
         ("s3://bucket", None),
         ("https://api.pulumi.com", None),
         ("", None),
     ],
 )
 def test_only_a_local_backend_has_a_folder(url: str, directory: Path | None) -> None:
-    assert backend_directory(url, Path("/work")) == directory
+    assert backend_directory(url, Path("/shop")) == directory
 
 
 @pytest.mark.parametrize("zipped", [False, True])
