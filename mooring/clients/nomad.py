@@ -132,10 +132,8 @@ class Nomad:
         found: Json = self._send("POST", "/v1/jobs/parse", json=body).json()
         return found
 
-    def deregister(self, id_: str, *, purge: bool) -> str:
-        """Have the job's instances stopped; returns the id of the evaluation that tells them to."""
-        found: Json = self._library.job.deregister_job(quote(id_, safe=""), purge=purge)
-        return str(found["EvalID"])
+    def deregister(self, id_: str, *, purge: bool) -> None:
+        self._library.job.deregister_job(quote(id_, safe=""), purge=purge)
 
     def evaluation(self, id_: str) -> Json:
         found: Json = self._library.evaluation.get_evaluation(id_)

@@ -21,6 +21,9 @@ from mooring.clients.http import Endpoint
 class Question:
     """A request, as a server's routes see it."""
 
+    address: str
+    """Of the server that is asked."""
+
     method: str
     path: list[str]
     """The parts after `/v1`, unquoted."""
@@ -93,6 +96,7 @@ def _question(request: requests.PreparedRequest) -> Question:
     assert version == "v1", url.path
     body = request.body.decode() if isinstance(request.body, bytes) else request.body
     return Question(
+        address=str(url.hostname),
         method=str(request.method),
         path=[unquote(part) for part in path],
         query=dict(parse_qsl(url.query)),

@@ -174,6 +174,15 @@ def test_the_cluster_goes_with_its_agents(cluster: Cluster, world: World) -> Non
     cluster.handler.delete(cluster.vendor, cluster.spec, {}, world.work())
 
 
+def test_a_client_that_has_registered_is_made_to_send_its_first_heartbeat(world: World) -> None:
+    """By itself it takes up to 10 s for it, in one formation of ten."""
+    world.nomad.nodes[-1] = node("s3", Status="initializing", Address=SERVERS[2])
+
+    nomad_of(world).handler.create(nomad_of(world).spec, world.work())
+
+    assert world.clock.now() < 1
+
+
 class TestBootstrap:
     """Nomad's first management token is one that we choose."""
 
