@@ -108,6 +108,33 @@ def recover(stack: str, *, project: str, env: Mapping[str, str], cwd: Path, say:
                 say("the state still has what was begun and never ended: the next run looks again for what it left")
 
 
+def mend(stack: str, *, project: str, env: Mapping[str, str], cwd: Path, say: Callable[[str], None]) -> None:
+    """Let Pulumi open the state again: to be called before anything of Pulumi's is.
+
+    The local backend keeps attributes in a file beside each of its own. One that was killed while it wrote them leaves
+    that file empty, and Pulumi then takes the whole state for unreadable; without the file it reads the state as it is.
+    """
+    root = backend_directory(env.get("PULUMI_BACKEND_URL", ""), cwd)
+    if root is None:
+        return
+    for file in torn(root, f"{project}/{stack}"):
+        file.unlink(missing_ok=True)
+        say(f"removed {file.name}, which a killed run left empty")
+
+
+def torn(root: Path, owner: str) -> list[Path]:
+    """The empty attribute files beside a stack's state and locks; none while somebody may be writing them."""
+    kept = root / ".pulumi" / "locks" / "organization" / owner
+    try:
+        held = locks(root, owner)
+    except json.JSONDecodeError:
+        return []  # a lock that is being written: somebody is at work
+    if any(lock.host != platform.node() or runs_pulumi(lock.pid) for lock in held):
+        return []
+    beside = [*(root / ".pulumi" / "stacks").glob(f"{owner}.json*.attrs"), *kept.glob("*.attrs")]
+    return sorted(file for file in beside if file.stat().st_size == 0)
+
+
 def plan(state: Mapping[str, Any], held: Sequence[Lock], alive: Callable[[int], bool], here: str) -> list[Action]:
     """What to do, in order; only `Stop` when somebody may be at work."""
     kept = [lock for lock in held if lock.host != here or alive(lock.pid)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from mooring.cli import pulumi
-from mooring.cli.recover import recover
+from mooring.cli.recover import mend, recover
 from mooring.clients.answers import table
 from mooring.toolchain import binaries, places
 from mooring.toolchain.environment import (
@@ -38,6 +38,7 @@ class DoesNotOpen(Exception):
 
 def up(stack: str, options: Sequence[str], say: Say) -> int:
     """Make the stack what the program says; a run that was killed before is put right first."""
+    mend(stack, project=pulumi.project(), env=pulumi.whole_environment(), cwd=CHECKOUT, say=say)
     if status := select(stack, create=True):
         return status
     bring_agents(stack, say)
@@ -55,6 +56,7 @@ def preview(stack: str, options: Sequence[str], say: Say) -> int:
 
 def down(stack: str, options: Sequence[str], say: Say) -> int:
     """Destroy everything of the stack, then what Pulumi keeps of it; succeed when there is nothing."""
+    mend(stack, project=pulumi.project(), env=pulumi.whole_environment(), cwd=CHECKOUT, say=say)
     if select(stack, create=False):
         say(f"there is no stack {stack!r}")
         return 0
