@@ -9,7 +9,7 @@ import consul
 import requests
 
 from mooring.clients.answers import Json
-from mooring.clients.errors import ApiError
+from mooring.clients.errors import ApiError, Conflict
 from mooring.clients.http import Endpoint, session
 
 
@@ -88,8 +88,32 @@ class Consul:
         found: Json = response.json()
         return found
 
-    def _put(self, path: str, body: Mapping[str, Any]) -> Json:
-        response = self._http.put(f"https://consul{path}", json=dict(body))
+    def key(self, key: str) -> Json | None:
+        """One key of the store; its `Value` is base64, or null for an empty one."""
+        found: list[Json] | None = self._found(f"/v1/kv/{quote(key, safe='')}")
+        return found[0] if found else None
+
+    def put_key(self, body: Mapping[str, Any], *, unless_changed_since: int) -> int | None:
+        """Its new ModifyIndex; None, and nothing written, if it is not at `unless_changed_since` (0: not there).
+
+        By a transaction: alone it answers with the index, and says by its status that somebody was faster.
+        """
+        cas = {"Verb": "cas", "Index": unless_changed_since, **body}
+        try:
+            kept = self._put("/v1/txn", [{"KV": cas}])
+        except Conflict:
+            return None
+        return int(kept["Results"][0]["KV"]["ModifyIndex"])
+
+    def delete_key(self, key: str) -> None:
+        self._http.delete(f"https://consul/v1/kv/{quote(key, safe='')}")
+
+    def _found(self, path: str) -> Any:
+        response = self._http.get(f"https://consul{path}")
+        return response.json() if response.ok else None
+
+    def _put(self, path: str, body: Mapping[str, Any] | Sequence[Any]) -> Json:
+        response = self._http.put(f"https://consul{path}", json=body)
         if not response.ok:
             raise ApiError("PUT", path, response.status_code, response.text)
         found: Json = response.json()

@@ -12,7 +12,7 @@ import requests
 from nomad.api.exceptions import URLNotFoundNomadException
 
 from mooring.clients.answers import Json, rows
-from mooring.clients.errors import ApiError, Forbidden
+from mooring.clients.errors import ApiError, Conflict, Forbidden
 from mooring.clients.http import ANSWER_WITHIN, Endpoint, session
 
 NEVER = 365 * 86400.0
@@ -234,6 +234,41 @@ class Nomad:
 
     def delete_acl_token(self, accessor: str) -> None:
         self._send("DELETE", f"/v1/acl/token/{quote(accessor, safe='')}")
+
+    def namespace(self, name: str) -> Json | None:
+        return self._found(f"/v1/namespace/{quote(name, safe='')}")
+
+    def put_namespace(self, body: Mapping[str, Any]) -> None:
+        self._send("POST", f"/v1/namespace/{quote(body['Name'], safe='')}", json=dict(body))
+
+    def delete_namespace(self, name: str) -> None:
+        self._send("DELETE", f"/v1/namespace/{quote(name, safe='')}", fine=(404,))
+
+    def node_pool(self, name: str) -> Json | None:
+        return self._found(f"/v1/node/pool/{quote(name, safe='')}")
+
+    def put_node_pool(self, body: Mapping[str, Any]) -> None:
+        self._send("POST", f"/v1/node/pool/{quote(body['Name'], safe='')}", json=dict(body))
+
+    def delete_node_pool(self, name: str) -> None:
+        self._send("DELETE", f"/v1/node/pool/{quote(name, safe='')}")
+
+    def variable(self, path: str, *, namespace: str) -> Json | None:
+        response = self._send("GET", f"/v1/var/{quote(path)}", params={"namespace": namespace}, fine=(404,))
+        found: Json | None = response.json() if response.ok else None
+        return found
+
+    def put_variable(self, body: Mapping[str, Any], *, unless_changed_since: int) -> int | None:
+        """Its new ModifyIndex; None, and nothing written, if it is not at `unless_changed_since` (0: not there)."""
+        params = {"namespace": body["Namespace"], "cas": str(unless_changed_since)}
+        try:
+            kept = self._send("PUT", f"/v1/var/{quote(body['Path'])}", params=params, json=dict(body)).json()
+        except Conflict:
+            return None  # and not the error, which quotes the items that are there
+        return int(kept["ModifyIndex"])
+
+    def delete_variable(self, path: str, *, namespace: str) -> None:
+        self._send("DELETE", f"/v1/var/{quote(path)}", params={"namespace": namespace}, fine=(404,))
 
     def _found(self, path: str) -> Json | None:
         response = self._send("GET", path, fine=(404,))

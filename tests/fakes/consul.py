@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from fakes.consul_store import FakeStore
 from fakes.network import Question, Reply, refusal
 
 Json = dict[str, Any]
@@ -60,6 +61,7 @@ class FakeConsul:
         """By accessor."""
 
         self._index = itertools.count(10)
+        self.store = FakeStore(self._index)
         self._keep_policy(GLOBAL_MANAGEMENT, {"Name": "global-management", "Rules": 'acl = "write"'})
         for name in ("dns", "status"):
             self._keep_policy(str(uuid.uuid4()), {"Name": name, "Rules": ""})
@@ -90,7 +92,7 @@ class FakeConsul:
             case _, ["acl", "tokens" | "token", *_]:
                 return self._tokens(question)
             case _:
-                raise question.not_taught()
+                return self.store.reply(question)
 
     def _own(self, secret: str) -> Json | None:
         return next((token for token in self.tokens.values() if token["SecretID"] == secret), None)

@@ -9,6 +9,7 @@ from fakes.clock import FakeClock
 from fakes.consul import server
 from fakes.network import Question, Reply, refusal
 from fakes.nomad_jobs import FakeJobs
+from fakes.nomad_store import FakeStore
 
 Json = dict[str, Any]
 
@@ -44,6 +45,7 @@ class FakeNomad:
 
         self.jobs = FakeJobs(clock, [found["Name"] for found in self.nodes])
         self._index = itertools.count(10)
+        self.store = FakeStore(self._index)
         for name in ("deploy", "status"):
             self._put_policy({"Name": name, "Description": "", "Rules": ""})
         self._bootstrap(management)
@@ -74,10 +76,10 @@ class FakeNomad:
                 return self._heartbeat(question.address)
             case "GET", ["operator", "autopilot", "health"]:
                 return self._health()
-            case _, ["acl", "policy", _]:
-                return self._policy(question)
-            case _, ["acl", "tokens" | "token", *_]:
-                return self._token(question)
+            case _, ["acl", *_]:
+                return self._acl(question)
+            case _, ["namespace" | "var", *_] | ["node", "pool", _]:
+                return self.store.reply(question)
             case _:
                 return self.jobs.reply(question, str(own["AccessorID"]))
 
@@ -98,6 +100,15 @@ class FakeNomad:
         healthy = all(found["Healthy"] for found in self.servers or ())
         body = {"Healthy": healthy, "FailureTolerance": 1 if healthy else 0, "Servers": self.servers}
         return Reply(status=HTTPStatus.OK if healthy else HTTPStatus.TOO_MANY_REQUESTS, body=body)
+
+    def _acl(self, question: Question) -> Reply:
+        match question.path[1:]:
+            case ["policy", _]:
+                return self._policy(question)
+            case ["tokens" | "token", *_]:
+                return self._token(question)
+            case _:
+                raise question.not_taught()
 
     def _policy(self, question: Question) -> Reply:
         name = question.path[2]

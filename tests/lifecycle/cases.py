@@ -8,9 +8,13 @@ from mooring.clients.http import Endpoint
 from mooring.clients.ssh import Connection
 from mooring.kinds import agent, consul_acl, host_files, nomad_acl, nomad_job
 from mooring.kinds.agent import AgentSpec
+from mooring.kinds.consul_kv import KeyHandler, KeySpec
 from mooring.kinds.host_files import FilesSpec
 from mooring.kinds.kind import Handler, Spec, Work
 from mooring.kinds.nomad_job import JobSpec
+from mooring.kinds.nomad_namespace import NamespaceHandler, NamespaceSpec
+from mooring.kinds.nomad_node_pool import NodePoolHandler, NodePoolSpec
+from mooring.kinds.nomad_variable import VariableHandler, VariableSpec
 from mooring.kinds.placement import Directory, File
 from mooring.kinds.ssh import KeyPairHandler, KeyPairSpec
 
@@ -76,6 +80,13 @@ def consul_token(reach: Reach) -> Case:
     return by_endpoint(consul_acl.TokenHandler(), spec, edited, spec.secret_id)
 
 
+def consul_key(reach: Reach) -> Case:
+    spec = KeySpec(endpoint=reach.consul, key="lifecycle/a b/ü", value=SECRET_CONTENT, flags=3)
+    # Without any of what Consul then answers null.
+    edited = changed(spec, value="", flags=0)
+    return by_endpoint(KeyHandler(), spec, edited, SECRET_CONTENT)
+
+
 def nomad_policy(reach: Reach) -> Case:
     spec = nomad_acl.PolicySpec(endpoint=reach.nomad, name="lifecycle", rules='node { policy = "read" }')
     edited = changed(spec, rules='node { policy = "write" }', description="by hand")
@@ -86,6 +97,31 @@ def nomad_token(reach: Reach) -> Case:
     spec = nomad_acl.TokenSpec(endpoint=reach.nomad, name="lifecycle", policies=("status", "deploy"))
     edited = changed(spec, policies=("status",))
     return by_endpoint(nomad_acl.TokenHandler(), spec, edited)
+
+
+def nomad_namespace(reach: Reach) -> Case:
+    spec = NamespaceSpec(
+        endpoint=reach.nomad,
+        name="lifecycle",
+        description="tests",
+        meta={"owner": "tests"},
+        enabled_drivers=("exec", "docker"),
+    )
+    edited = changed(spec, meta={}, enabled_drivers=(), disabled_drivers=("raw_exec",))
+    return by_endpoint(NamespaceHandler(), spec, edited)
+
+
+def nomad_node_pool(reach: Reach) -> Case:
+    spec = NodePoolSpec(endpoint=reach.nomad, name="lifecycle", meta={"disk": "ssd"})
+    edited = changed(spec, description="by hand", meta={})
+    return by_endpoint(NodePoolHandler(), spec, edited)
+
+
+def nomad_variable(reach: Reach) -> Case:
+    by_hand = "a-line-that-somebody-wrote-by-hand"
+    spec = VariableSpec(endpoint=reach.nomad, path="lifecycle/db", items={"password": SECRET_CONTENT, "user": "app"})
+    edited = changed(spec, items={"password": by_hand})
+    return by_endpoint(VariableHandler(), spec, edited, SECRET_CONTENT, by_hand)
 
 
 def nomad_job_of_one(reach: Reach) -> Case:
@@ -166,7 +202,8 @@ def host_agent(reach: Reach) -> Case:
 CASES: Final[Mapping[str, Callable[[Reach], Case]]] = {
     made.__name__: made
     for made in (
-        *(consul_policy, consul_token, nomad_policy, nomad_token),
+        *(consul_policy, consul_token, consul_key),
+        *(nomad_policy, nomad_token, nomad_namespace, nomad_node_pool, nomad_variable),
         *(nomad_job_of_one, host_files_of_two, host_agent),
     )
 }

@@ -1,0 +1,63 @@
+"""What a program says survives the way to the server's words and back."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mooring.clients.http import Endpoint
+from mooring.kinds.consul_kv import KeySpec
+from mooring.kinds.nomad_namespace import NamespaceSpec
+from mooring.kinds.nomad_node_pool import NodePoolSpec
+from mooring.kinds.nomad_variable import VariableSpec
+
+ENDPOINT = Endpoint(addresses=("198.18.0.11",), port=1, authority="", certificate="", private_key="")
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+NAME = st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True)
+NAMES = st.lists(NAME, unique=True, max_size=3).map(tuple)
+TEXTS = st.dictionaries(TEXT, TEXT, max_size=3)
+
+
+class Translated(Protocol):
+    def to_api(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_api(cls, body: Mapping[str, Any], endpoint: Endpoint) -> Self: ...
+
+
+SPECS: dict[type[Translated], st.SearchStrategy[Translated]] = {
+    KeySpec: st.builds(
+        KeySpec,
+        endpoint=st.just(ENDPOINT),
+        key=NAME,
+        value=TEXT,
+        flags=st.integers(min_value=0, max_value=2**53 - 1),
+    ),
+    NamespaceSpec: st.builds(
+        NamespaceSpec,
+        endpoint=st.just(ENDPOINT),
+        name=NAME,
+        description=TEXT,
+        meta=TEXTS,
+        enabled_drivers=NAMES,
+        disabled_drivers=NAMES,
+    ),
+    NodePoolSpec: st.builds(NodePoolSpec, endpoint=st.just(ENDPOINT), name=NAME, description=TEXT, meta=TEXTS),
+    VariableSpec: st.builds(
+        VariableSpec,
+        endpoint=st.just(ENDPOINT),
+        path=NAME,
+        namespace=NAME,
+        items=st.dictionaries(NAME, TEXT, min_size=1, max_size=3),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SPECS, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_to_the_server_and_back_is_where_it_was(kind: type[Translated], data: st.DataObject) -> None:
+    spec = data.draw(SPECS[kind])
+
+    assert kind.from_api(spec.to_api(), ENDPOINT) == spec
