@@ -88,6 +88,18 @@ class Consul:
         found: Json = response.json()
         return found
 
+    def role(self, name: str) -> Json | None:
+        found: Json | None = self._found(f"/v1/acl/role/name/{quote(name, safe='')}")
+        return found
+
+    def put_role(self, body: Mapping[str, Any]) -> Json:
+        """Create it (Consul chooses the id), or replace the one whose `ID` the body names."""
+        suffix = f"/{quote(body['ID'], safe='')}" if "ID" in body else ""
+        return self._put(f"/v1/acl/role{suffix}", body)
+
+    def delete_role(self, id_: str) -> None:
+        self._http.delete(f"https://consul/v1/acl/role/{quote(id_, safe='')}")
+
     def key(self, key: str) -> Json | None:
         """One key of the store; its `Value` is base64, or null for an empty one."""
         found: list[Json] | None = self._found(f"/v1/kv/{quote(key, safe='')}")

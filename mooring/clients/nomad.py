@@ -235,6 +235,18 @@ class Nomad:
     def delete_acl_token(self, accessor: str) -> None:
         self._send("DELETE", f"/v1/acl/token/{quote(accessor, safe='')}")
 
+    def acl_role(self, name: str) -> Json | None:
+        return self._found(f"/v1/acl/role/name/{quote(name, safe='')}")
+
+    def put_acl_role(self, body: Mapping[str, Any]) -> Json:
+        """Create it (Nomad chooses the id), or replace the one whose `ID` the body names."""
+        suffix = f"/{quote(body['ID'], safe='')}" if "ID" in body else ""
+        found: Json = self._send("POST", f"/v1/acl/role{suffix}", json=dict(body)).json()
+        return found
+
+    def delete_acl_role(self, id_: str) -> None:
+        self._send("DELETE", f"/v1/acl/role/{quote(id_, safe='')}")
+
     def namespace(self, name: str) -> Json | None:
         return self._found(f"/v1/namespace/{quote(name, safe='')}")
 

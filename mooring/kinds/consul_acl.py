@@ -1,4 +1,4 @@
-"""`mooring:consul:AclPolicy` and `mooring:consul:AclToken`: who may do what in Consul."""
+"""`mooring:consul:AclPolicy`, `AclToken` and `AclRole`: who may do what in Consul."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -178,3 +178,109 @@ class AclToken(Resource):
             "node_identities": list(node_identities),
         }
         super().__init__(TokenHandler, resource_name, inputs, opts=opts)
+
+
+class RoleSpec(Spec):
+    endpoint: Endpoint
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")
+    description: str = ""
+    policies: Names = ()
+    service_identities: Names = ()
+    """`service` or `service:datacenter,datacenter`: what an instance of that service needs, and no more."""
+
+    node_identities: Names = ()
+    """As a token's."""
+
+    def to_api(self) -> dict[str, Any]:
+        services = [identity.partition(":") for identity in self.service_identities]
+        nodes = [identity.rsplit(":", 1) for identity in self.node_identities]
+        return {
+            "Name": self.name,
+            "Description": self.description,
+            "Policies": [{"Name": name} for name in self.policies],
+            "ServiceIdentities": [
+                {"ServiceName": service, "Datacenters": places.split(",") if places else []}
+                for service, _, places in services
+            ],
+            "NodeIdentities": [{"NodeName": node, "Datacenter": dc} for node, dc in nodes],
+        }
+
+    @classmethod
+    def from_api(cls, body: Mapping[str, Any], endpoint: Endpoint) -> Self:
+        return cls(
+            endpoint=endpoint,
+            name=body["Name"],
+            description=body["Description"],
+            # Consul leaves lists out that are empty.
+            policies=tuple(link["Name"] for link in body.get("Policies") or ()),
+            service_identities=tuple(
+                ":".join([identity["ServiceName"], *([",".join(places)] if places else [])])
+                for identity in body.get("ServiceIdentities") or ()
+                for places in [identity.get("Datacenters")]
+            ),
+            node_identities=tuple(f"{i['NodeName']}:{i['Datacenter']}" for i in body.get("NodeIdentities") or ()),
+        )
+
+
+@register
+class RoleHandler(Handler[RoleSpec]):
+    token = "mooring:consul:AclRole"  # noqa: S105 -- a type token, not a secret
+    spec = RoleSpec
+    identity = frozenset({"name"})
+    access = frozenset({"endpoint"})
+    secret_inputs = CLUSTER_SECRETS
+
+    @override
+    def create(self, spec: RoleSpec, work: Work) -> Made:
+        api = consul.cluster(spec.endpoint)
+        found = api.role(spec.name)
+        if found is None:
+            found = api.put_role(spec.to_api())
+        elif RoleSpec.from_api(found, spec.endpoint) != spec:
+            raise NotOurs(f"consul has a role {spec.name!r} with other rights: delete it, or say what it says")
+        return Made(id=spec.name, outputs={"role_id": found["ID"]})
+
+    @override
+    def read(self, id_: str, spec: RoleSpec, outputs: Props, work: Work) -> Seen[RoleSpec] | None:
+        found = consul.cluster(spec.endpoint).role(id_)
+        if found is None:
+            return None
+        return Seen(spec=RoleSpec.from_api(found, spec.endpoint), outputs={"role_id": found["ID"]})
+
+    @override
+    def update(self, id_: str, old: RoleSpec, new: RoleSpec, outputs: Props, work: Work) -> Props:
+        consul.cluster(new.endpoint).put_role({"ID": outputs["role_id"], **new.to_api()})
+        return {"role_id": outputs["role_id"]}
+
+    @override
+    def delete(self, id_: str, spec: RoleSpec, outputs: Props, work: Work) -> None:
+        api = consul.cluster(spec.endpoint)
+        if found := api.role(id_):
+            api.delete_role(found["ID"])
+
+
+class AclRole(Resource):
+    role_id: pulumi.Output[str]
+    name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        endpoint: pulumi.Input[Mapping[str, Any]],
+        name: str,
+        description: str = "",
+        policies: Sequence[pulumi.Input[str]] = (),
+        service_identities: Sequence[str] = (),
+        node_identities: Sequence[str] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {
+            "endpoint": endpoint,
+            "name": name,
+            "description": description,
+            "policies": list(policies),
+            "service_identities": list(service_identities),
+            "node_identities": list(node_identities),
+        }
+        super().__init__(RoleHandler, resource_name, inputs, outputs=("role_id",), opts=opts)

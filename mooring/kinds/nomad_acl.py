@@ -1,4 +1,4 @@
-"""`mooring:nomad:AclPolicy` and `mooring:nomad:AclToken`: who may do what in Nomad."""
+"""`mooring:nomad:AclPolicy`, `AclToken` and `AclRole`: who may do what in Nomad."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -147,3 +147,78 @@ class AclToken(Resource):
     ) -> None:
         inputs = {"endpoint": endpoint, "name": name, "policies": list(policies)}
         super().__init__(TokenHandler, resource_name, inputs, outputs=("secret_id",), opts=opts)
+
+
+class RoleSpec(Spec):
+    endpoint: Endpoint
+    name: str = Field(pattern=r"^[A-Za-z0-9-]{1,128}$")
+    description: str = Field(default="", max_length=256)
+    policies: Names = Field(min_length=1)
+
+    def to_api(self) -> dict[str, Any]:
+        policies = [{"Name": name} for name in self.policies]
+        return {"Name": self.name, "Description": self.description, "Policies": policies}
+
+    @classmethod
+    def from_api(cls, body: Mapping[str, Any], endpoint: Endpoint) -> Self:
+        return cls(
+            endpoint=endpoint,
+            name=body["Name"],
+            description=body["Description"],
+            policies=tuple(link["Name"] for link in body["Policies"]),
+        )
+
+
+@register
+class RoleHandler(Handler[RoleSpec]):
+    token = "mooring:nomad:AclRole"  # noqa: S105 -- a type token, not a secret
+    spec = RoleSpec
+    identity = frozenset({"name"})
+    access = frozenset({"endpoint"})
+    secret_inputs = CLUSTER_SECRETS
+
+    @override
+    def create(self, spec: RoleSpec, work: Work) -> Made:
+        api = nomad.region(spec.endpoint)
+        found = api.acl_role(spec.name)
+        if found is None:
+            found = api.put_acl_role(spec.to_api())
+        elif RoleSpec.from_api(found, spec.endpoint) != spec:
+            raise NotOurs(f"nomad has a role {spec.name!r} with other policies: delete it, or say what it says")
+        return Made(id=spec.name, outputs={"role_id": found["ID"]})
+
+    @override
+    def read(self, id_: str, spec: RoleSpec, outputs: Props, work: Work) -> Seen[RoleSpec] | None:
+        found = nomad.region(spec.endpoint).acl_role(id_)
+        if found is None:
+            return None
+        return Seen(spec=RoleSpec.from_api(found, spec.endpoint), outputs={"role_id": found["ID"]})
+
+    @override
+    def update(self, id_: str, old: RoleSpec, new: RoleSpec, outputs: Props, work: Work) -> Props:
+        nomad.region(new.endpoint).put_acl_role({"ID": outputs["role_id"], **new.to_api()})
+        return {"role_id": outputs["role_id"]}
+
+    @override
+    def delete(self, id_: str, spec: RoleSpec, outputs: Props, work: Work) -> None:
+        api = nomad.region(spec.endpoint)
+        if found := api.acl_role(id_):
+            api.delete_acl_role(found["ID"])
+
+
+class AclRole(Resource):
+    role_id: pulumi.Output[str]
+    name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        endpoint: pulumi.Input[Mapping[str, Any]],
+        name: str,
+        policies: Sequence[pulumi.Input[str]],
+        description: str = "",
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"endpoint": endpoint, "name": name, "description": description, "policies": list(policies)}
+        super().__init__(RoleHandler, resource_name, inputs, outputs=("role_id",), opts=opts)

@@ -14,6 +14,7 @@ Json = dict[str, Any]
 GLOBAL_MANAGEMENT: Final = "00000000-0000-0000-0000-000000000001"
 
 POLICY_FIELDS: Final = {"ID", "Name", "Description", "Rules", "Datacenters"}
+ROLE_FIELDS: Final = {"ID", "Name", "Description", "Policies", "ServiceIdentities", "NodeIdentities"}
 TOKEN_FIELDS: Final = {
     *("AccessorID", "SecretID", "Description", "Policies", "Roles", "ServiceIdentities", "NodeIdentities", "Local"),
 }
@@ -60,6 +61,9 @@ class FakeConsul:
         self.tokens: dict[str, Json] = {}
         """By accessor."""
 
+        self.roles: dict[str, Json] = {}
+        """By id."""
+
         self._index = itertools.count(10)
         self.store = FakeStore(self._index)
         self._keep_policy(GLOBAL_MANAGEMENT, {"Name": "global-management", "Rules": 'acl = "write"'})
@@ -71,7 +75,7 @@ class FakeConsul:
     def policy(self, name: str) -> Json | None:
         return next((found for found in self.policies.values() if found["Name"] == name), None)
 
-    def reply(self, question: Question) -> Reply:  # noqa: PLR0911 -- a server's routes are one table
+    def reply(self, question: Question) -> Reply:  # noqa: C901, PLR0911 -- a server's routes are one table
         match question.method, question.path:
             case "GET", ["status", "leader"]:
                 return Reply(body=self.leader)
@@ -91,6 +95,8 @@ class FakeConsul:
                 return self._policies(question)
             case _, ["acl", "tokens" | "token", *_]:
                 return self._tokens(question)
+            case _, ["acl", "role", *_]:
+                return self._roles(question)
             case _:
                 return self.store.reply(question)
 
@@ -199,9 +205,47 @@ class FakeConsul:
         assert found is not None, link
         return str(found["ID"])
 
-    def _shown(self, token: Json) -> Json:
-        if "Policies" not in token:
-            return token
+    def _shown(self, holder: Json) -> Json:
+        if "Policies" not in holder:
+            return holder
         # A link to a policy that was deleted is not shown.
-        ids = [link["ID"] for link in token["Policies"] if link["ID"] in self.policies]
-        return {**token, "Policies": [{"ID": id_, "Name": self.policies[id_]["Name"]} for id_ in ids]}
+        ids = [link["ID"] for link in holder["Policies"] if link["ID"] in self.policies]
+        return {**holder, "Policies": [{"ID": id_, "Name": self.policies[id_]["Name"]} for id_ in ids]}
+
+    def _roles(self, question: Question) -> Reply:
+        match question.method, question.path[2:]:
+            case "GET", ["name", name]:
+                found = next((role for role in self.roles.values() if role["Name"] == name), None)
+                return Reply(body=self._shown(found)) if found else refusal(HTTPStatus.NOT_FOUND, "")
+            case "PUT", [*id_]:
+                return self._put_role(question.body, id_)
+            case "DELETE", [id_]:
+                self.roles.pop(id_, None)
+                return Reply(body=True)
+            case _:
+                raise question.not_taught()
+
+    def _put_role(self, body: Json, id_: list[str]) -> Reply:
+        if unknown := body.keys() - ROLE_FIELDS:
+            return refusal(HTTPStatus.BAD_REQUEST, f"Role decoding failed: unknown field {min(unknown)}")
+        if id_ and id_[0] not in self.roles:
+            return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot find role {id_[0]}")
+        if not id_ and any(role["Name"] == body["Name"] for role in self.roles.values()):
+            words = f'Invalid Role: A Role with Name "{body["Name"]}" already exists'
+            return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, words)
+        if unknown := [link["Name"] for link in body["Policies"] if not self.policy(link["Name"])]:
+            return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, f'No such ACL policy with name "{unknown[0]}"')
+        index = next(self._index)
+        kept = {
+            "ID": id_[0] if id_ else str(uuid.uuid4()),
+            "Name": body["Name"],
+            "Description": body["Description"],
+            "Policies": [{"ID": self._policy_id(link)} for link in reversed(body["Policies"])],
+            "ServiceIdentities": [{k: v for k, v in each.items() if v != []} for each in body["ServiceIdentities"]],
+            "NodeIdentities": body["NodeIdentities"],
+            "Hash": "…",
+            "CreateIndex": index,
+            "ModifyIndex": index,
+        }
+        self.roles[kept["ID"]] = {key: value for key, value in kept.items() if value != []}
+        return Reply(body=self._shown(self.roles[kept["ID"]]))

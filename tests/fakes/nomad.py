@@ -43,6 +43,9 @@ class FakeNomad:
         self.tokens: dict[str, Json] = {}
         """By accessor."""
 
+        self.roles: dict[str, Json] = {}
+        """By id."""
+
         self.jobs = FakeJobs(clock, [found["Name"] for found in self.nodes])
         self._index = itertools.count(10)
         self.store = FakeStore(self._index)
@@ -107,6 +110,8 @@ class FakeNomad:
                 return self._policy(question)
             case ["tokens" | "token", *_]:
                 return self._token(question)
+            case ["role", *_]:
+                return self._role(question)
             case _:
                 raise question.not_taught()
 
@@ -170,3 +175,31 @@ class FakeNomad:
             "ModifyIndex": index,
         }
         return self.tokens[accessor]
+
+    def _role(self, question: Question) -> Reply:
+        match question.method, question.path[2:]:
+            case "GET", ["name", name]:
+                found = next((role for role in self.roles.values() if role["Name"] == name), None)
+                return Reply(body=found) if found else refusal(HTTPStatus.NOT_FOUND, "ACL role not found")
+            case "POST", [*id_]:
+                return self._put_role(question.body, id_)
+            case "DELETE", [id_]:
+                if self.roles.pop(id_, None) is None:
+                    return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "ACL role not found")
+                return Reply()
+            case _:
+                raise question.not_taught()
+
+    def _put_role(self, body: Json, id_: list[str]) -> Reply:
+        if id_ != [body[key] for key in ("ID",) if key in body]:
+            return refusal(HTTPStatus.BAD_REQUEST, "ACL role ID does not match request path")
+        if id_ and id_[0] not in self.roles:
+            return refusal(HTTPStatus.BAD_REQUEST, f"cannot find role {id_[0]}")
+        if not id_ and any(role["Name"] == body["Name"] for role in self.roles.values()):
+            return refusal(HTTPStatus.BAD_REQUEST, f"role with name {body['Name']} already exists")
+        if unknown := [link["Name"] for link in body["Policies"] if link["Name"] not in self.policies]:
+            return refusal(HTTPStatus.BAD_REQUEST, f"cannot find policy {unknown[0]}")
+        index, kept = next(self._index), id_[0] if id_ else str(uuid.uuid4())
+        given = {key: body[key] for key in ("Name", "Description", "Policies")}
+        self.roles[kept] = {"ID": kept, **given, "Hash": "…", "CreateIndex": index, "ModifyIndex": index}
+        return Reply(body=self.roles[kept])

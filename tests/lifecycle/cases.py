@@ -80,6 +80,18 @@ def consul_token(reach: Reach) -> Case:
     return by_endpoint(consul_acl.TokenHandler(), spec, edited, spec.secret_id)
 
 
+def consul_role(reach: Reach) -> Case:
+    spec = consul_acl.RoleSpec(
+        endpoint=reach.consul,
+        name="lifecycle",
+        policies=("status", "dns"),
+        service_identities=("web:dc1,dc2", "api"),
+        node_identities=("some-node:dc1",),
+    )
+    edited = changed(spec, policies=(), service_identities=(), node_identities=(), description="by hand")
+    return by_endpoint(consul_acl.RoleHandler(), spec, edited)
+
+
 def consul_key(reach: Reach) -> Case:
     spec = KeySpec(endpoint=reach.consul, key="lifecycle/a b/ü", value=SECRET_CONTENT, flags=3)
     # Without any of what Consul then answers null.
@@ -97,6 +109,12 @@ def nomad_token(reach: Reach) -> Case:
     spec = nomad_acl.TokenSpec(endpoint=reach.nomad, name="lifecycle", policies=("status", "deploy"))
     edited = changed(spec, policies=("status",))
     return by_endpoint(nomad_acl.TokenHandler(), spec, edited)
+
+
+def nomad_role(reach: Reach) -> Case:
+    spec = nomad_acl.RoleSpec(endpoint=reach.nomad, name="lifecycle", policies=("status", "deploy"))
+    edited = changed(spec, policies=("status",), description="by hand")
+    return by_endpoint(nomad_acl.RoleHandler(), spec, edited)
 
 
 def nomad_namespace(reach: Reach) -> Case:
@@ -202,8 +220,8 @@ def host_agent(reach: Reach) -> Case:
 CASES: Final[Mapping[str, Callable[[Reach], Case]]] = {
     made.__name__: made
     for made in (
-        *(consul_policy, consul_token, consul_key),
-        *(nomad_policy, nomad_token, nomad_namespace, nomad_node_pool, nomad_variable),
+        *(consul_policy, consul_token, consul_role, consul_key),
+        *(nomad_policy, nomad_token, nomad_role, nomad_namespace, nomad_node_pool, nomad_variable),
         *(nomad_job_of_one, host_files_of_two, host_agent),
     )
 }

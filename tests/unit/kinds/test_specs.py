@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mooring.clients.http import Endpoint
+from mooring.kinds import consul_acl, nomad_acl
 from mooring.kinds.consul_kv import KeySpec
 from mooring.kinds.nomad_namespace import NamespaceSpec
 from mooring.kinds.nomad_node_pool import NodePoolSpec
@@ -35,6 +36,22 @@ SPECS: dict[type[Translated], st.SearchStrategy[Translated]] = {
         value=TEXT,
         flags=st.integers(min_value=0, max_value=2**53 - 1),
     ),
+    consul_acl.RoleSpec: st.builds(
+        consul_acl.RoleSpec,
+        endpoint=st.just(ENDPOINT),
+        name=NAME,
+        description=TEXT,
+        policies=NAMES,
+        service_identities=st.lists(st.from_regex(r"[a-z-]{1,9}(:dc1(,dc2)?)?", fullmatch=True), max_size=3).map(tuple),
+        node_identities=st.lists(NAME.map("{}:dc1".format), max_size=3).map(tuple),
+    ),
+    nomad_acl.RoleSpec: st.builds(
+        nomad_acl.RoleSpec,
+        endpoint=st.just(ENDPOINT),
+        name=NAME,
+        description=TEXT,
+        policies=st.lists(NAME, unique=True, min_size=1, max_size=3).map(tuple),
+    ),
     NamespaceSpec: st.builds(
         NamespaceSpec,
         endpoint=st.just(ENDPOINT),
@@ -55,7 +72,7 @@ SPECS: dict[type[Translated], st.SearchStrategy[Translated]] = {
 }
 
 
-@pytest.mark.parametrize("kind", SPECS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", SPECS, ids=lambda kind: f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}")
 @given(data=st.data())
 def test_to_the_server_and_back_is_where_it_was(kind: type[Translated], data: st.DataObject) -> None:
     spec = data.draw(SPECS[kind])
