@@ -120,6 +120,35 @@ class Consul:
     def delete_key(self, key: str) -> None:
         self._http.delete(f"https://consul/v1/kv/{quote(key, safe='')}")
 
+    def config_entry(self, kind: str, name: str) -> Json | None:
+        found: Json | None = self._found(f"/v1/config/{quote(kind, safe='')}/{quote(name, safe='')}")
+        return found
+
+    def put_config_entry(self, body: Mapping[str, Any], *, unless_changed_since: int) -> bool:
+        """False, and nothing written, if it is not at `unless_changed_since` (0: not there)."""
+        params = {"cas": str(unless_changed_since)}
+        written: bool = self._http.put("https://consul/v1/config", params=params, json=dict(body)).json()
+        return written
+
+    def delete_config_entry(self, kind: str, name: str) -> None:
+        self._http.delete(f"https://consul/v1/config/{quote(kind, safe='')}/{quote(name, safe='')}")
+
+    def query(self, name: str) -> Json | None:
+        """By name: the address of a single one is its id."""
+        found: list[Json] = self._http.get("https://consul/v1/query").json()
+        return next((query for query in found if query["Name"] == name), None)
+
+    def create_query(self, body: Mapping[str, Any]) -> str:
+        """The id that Consul chose."""
+        made: Json = self._http.post("https://consul/v1/query", json=dict(body)).json()
+        return str(made["ID"])
+
+    def replace_query(self, id_: str, body: Mapping[str, Any]) -> None:
+        self._http.put(f"https://consul/v1/query/{quote(id_, safe='')}", json=dict(body))
+
+    def delete_query(self, id_: str) -> None:
+        self._http.delete(f"https://consul/v1/query/{quote(id_, safe='')}")
+
     def _found(self, path: str) -> Any:
         response = self._http.get(f"https://consul{path}")
         return response.json() if response.ok else None

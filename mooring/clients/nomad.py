@@ -282,6 +282,17 @@ class Nomad:
     def delete_variable(self, path: str, *, namespace: str) -> None:
         self._send("DELETE", f"/v1/var/{quote(path)}", params={"namespace": namespace}, fine=(404,))
 
+    def scheduler(self) -> Json:
+        """How the region's schedulers decide."""
+        found: Json = self._get("/v1/operator/scheduler/configuration")["SchedulerConfig"]
+        return found
+
+    def put_scheduler(self, body: Mapping[str, Any], *, unless_changed_since: int) -> int | None:
+        """Its new ModifyIndex; None, and nothing written, if it is not at `unless_changed_since`."""
+        params = {"cas": str(unless_changed_since)}
+        kept = self._send("PUT", "/v1/operator/scheduler/configuration", params=params, json=dict(body)).json()
+        return int(kept["Index"]) if kept["Updated"] else None
+
     def _found(self, path: str) -> Json | None:
         response = self._send("GET", path, fine=(404,))
         found: Json | None = response.json() if response.ok else None

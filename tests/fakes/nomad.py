@@ -81,7 +81,7 @@ class FakeNomad:
                 return self._health()
             case _, ["acl", *_]:
                 return self._acl(question)
-            case _, ["namespace" | "var", *_] | ["node", "pool", _]:
+            case _, ["namespace" | "var", *_] | ["node", "pool", _] | ["operator", "scheduler", _]:
                 return self.store.reply(question)
             case _:
                 return self.jobs.reply(question, str(own["AccessorID"]))

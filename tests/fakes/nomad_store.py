@@ -16,6 +16,20 @@ class FakeStore:
         self.variables: dict[tuple[str, str], Json] = {}
         """By namespace and path."""
 
+        self.scheduler: Json = {
+            "SchedulerAlgorithm": "binpack",
+            "PreemptionConfig": {
+                "SystemSchedulerEnabled": True,
+                "SysBatchSchedulerEnabled": False,
+                "BatchSchedulerEnabled": False,
+                "ServiceSchedulerEnabled": False,
+            },
+            "MemoryOversubscriptionEnabled": False,
+            "RejectJobRegistration": False,
+            "PauseEvalBroker": False,
+            "CreateIndex": 5,
+            "ModifyIndex": 5,
+        }
         self._index = index
         self._put_namespace({"Name": "default", "Description": "Default shared namespace"})
         for name, description in (
@@ -32,6 +46,8 @@ class FakeStore:
                 return self._node_pool(question, name)
             case ["var", *path]:
                 return self._variable(question, (question.query["namespace"], "/".join(path)))
+            case ["operator", "scheduler", "configuration"]:
+                return self._scheduler(question)
             case _:
                 raise question.not_taught()
 
@@ -114,3 +130,17 @@ class FakeStore:
             return Reply(status=HTTPStatus.CONFLICT, body=before)
         self.variables[place] = {**before, "Items": question.body["Items"], "ModifyIndex": index}
         return Reply(body=self.variables[place])
+
+    def _scheduler(self, question: Question) -> Reply:
+        match question.method:
+            case "GET":
+                index = self.scheduler["ModifyIndex"]
+                return Reply(body={"SchedulerConfig": self.scheduler, "Index": index, "KnownLeader": True})
+            case "PUT":
+                index = next(self._index)
+                if int(question.query["cas"]) != self.scheduler["ModifyIndex"]:
+                    return Reply(body={"Updated": False, "Index": index})
+                self.scheduler = {**question.body, "CreateIndex": 5, "ModifyIndex": index}
+                return Reply(body={"Updated": True, "Index": index})
+            case _:
+                raise question.not_taught()

@@ -8,7 +8,9 @@ from mooring.clients.http import Endpoint
 from mooring.clients.ssh import Connection
 from mooring.kinds import agent, consul_acl, host_files, nomad_acl, nomad_job
 from mooring.kinds.agent import AgentSpec
+from mooring.kinds.consul_config_entry import EntryHandler, EntrySpec
 from mooring.kinds.consul_kv import KeyHandler, KeySpec
+from mooring.kinds.consul_query import QueryHandler, QuerySpec
 from mooring.kinds.host_files import FilesSpec
 from mooring.kinds.kind import Handler, Spec, Work
 from mooring.kinds.nomad_job import JobSpec
@@ -97,6 +99,37 @@ def consul_key(reach: Reach) -> Case:
     # Without any of what Consul then answers null.
     edited = changed(spec, value="", flags=0)
     return by_endpoint(KeyHandler(), spec, edited, SECRET_CONTENT)
+
+
+def consul_config_entry(reach: Reach) -> Case:
+    spec = EntrySpec(
+        endpoint=reach.consul,
+        kind="service-resolver",
+        name="lifecycle",
+        entry={
+            "ConnectTimeout": "60s",
+            "DefaultSubset": "",
+            "Failover": {"*": {"Datacenters": ["dc2", "dc3"]}},
+            "Meta": {"owner": "tests"},
+        },
+    )
+    edited = changed(spec, entry={**spec.entry, "ConnectTimeout": "5s", "Failover": {"*": {"Datacenters": ["dc3"]}}})
+    return by_endpoint(EntryHandler(), spec, edited)
+
+
+def consul_query(reach: Reach) -> Case:
+    spec = QuerySpec(
+        endpoint=reach.consul,
+        name="lifecycle",
+        service="web",
+        tags=("b", "a"),
+        only_passing=True,
+        nearest=2,
+        datacenters=("dc3", "dc2"),
+        ttl="60s",
+    )
+    edited = changed(spec, tags=(), datacenters=(), ttl="", near="_agent")
+    return by_endpoint(QueryHandler(), spec, edited)
 
 
 def nomad_policy(reach: Reach) -> Case:
@@ -220,7 +253,7 @@ def host_agent(reach: Reach) -> Case:
 CASES: Final[Mapping[str, Callable[[Reach], Case]]] = {
     made.__name__: made
     for made in (
-        *(consul_policy, consul_token, consul_role, consul_key),
+        *(consul_policy, consul_token, consul_role, consul_key, consul_config_entry, consul_query),
         *(nomad_policy, nomad_token, nomad_role, nomad_namespace, nomad_node_pool, nomad_variable),
         *(nomad_job_of_one, host_files_of_two, host_agent),
     )

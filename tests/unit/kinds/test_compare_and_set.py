@@ -10,7 +10,11 @@ from lifecycle.cases import Case, Reach
 
 from mooring.kinds.meanwhile import ChangedMeanwhile
 
-BOUND: Final[tuple[Callable[[Reach], Case], ...]] = (cases.consul_key, cases.nomad_variable)
+BOUND: Final[tuple[Callable[[Reach], Case], ...]] = (
+    cases.consul_key,
+    cases.consul_config_entry,
+    cases.nomad_variable,
+)
 
 
 @pytest.fixture(params=BOUND, ids=lambda made: made.__name__)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from mooring.clients.http import Endpoint
 from mooring.kinds import consul_acl, nomad_acl
 from mooring.kinds.consul_kv import KeySpec
+from mooring.kinds.consul_query import QuerySpec
 from mooring.kinds.nomad_namespace import NamespaceSpec
 from mooring.kinds.nomad_node_pool import NodePoolSpec
+from mooring.kinds.nomad_scheduler import Algorithm, SchedulerSpec
 from mooring.kinds.nomad_variable import VariableSpec
 
 ENDPOINT = Endpoint(addresses=("198.18.0.11",), port=1, authority="", certificate="", private_key="")
@@ -35,6 +37,30 @@ SPECS: dict[type[Translated], st.SearchStrategy[Translated]] = {
         key=NAME,
         value=TEXT,
         flags=st.integers(min_value=0, max_value=2**53 - 1),
+    ),
+    QuerySpec: st.builds(
+        QuerySpec,
+        endpoint=st.just(ENDPOINT),
+        name=NAME,
+        service=NAME,
+        tags=NAMES,
+        only_passing=st.booleans(),
+        near=TEXT,
+        nearest=st.integers(min_value=0),
+        datacenters=NAMES,
+        ttl=TEXT,
+    ),
+    SchedulerSpec: st.builds(
+        SchedulerSpec,
+        endpoint=st.just(ENDPOINT),
+        algorithm=st.sampled_from(Algorithm),
+        memory_oversubscription=st.booleans(),
+        reject_jobs=st.booleans(),
+        pause=st.booleans(),
+        preempt_for_system=st.booleans(),
+        preempt_for_sysbatch=st.booleans(),
+        preempt_for_batch=st.booleans(),
+        preempt_for_service=st.booleans(),
     ),
     consul_acl.RoleSpec: st.builds(
         consul_acl.RoleSpec,

@@ -1,0 +1,138 @@
+"""`mooring:consul:ConfigEntry`: one entry of Consul's central configuration, never written over another's change."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Self
+
+import pulumi
+from pydantic import Field
+from typing_extensions import override
+
+from mooring.clients import consul
+from mooring.clients.answers import Json, rows, table
+from mooring.clients.http import Endpoint
+from mooring.kinds.cluster import CLUSTER_SECRETS
+from mooring.kinds.kind import Handler, Made, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.meanwhile import ChangedMeanwhile
+
+OUTSIDE: Final = frozenset({"Kind", "Name"})
+"""Keys of an entry that are inputs of their own."""
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class EntrySpec(Spec):
+    endpoint: Endpoint
+    kind: str = Field(min_length=1)
+    """`service-defaults`, `proxy-defaults`, `service-resolver`, …"""
+
+    name: str = Field(min_length=1)
+    """The service's; `global` for `proxy-defaults`, `mesh` for `mesh`."""
+
+    entry: Json = Field(default_factory=dict)
+    """The rest of it, as Consul's API answers it."""
+
+    def to_api(self) -> dict[str, Any]:
+        return {"Kind": self.kind, "Name": self.name, **self.entry}
+
+    def seen_in(self, body: Mapping[str, Any]) -> Self:
+        """What the server holds, reduced to what the program says."""
+        return self.model_copy(update={"entry": as_said(self.entry, body)})
+
+
+def as_said(said: Any, live: Any) -> Any:
+    """`live`, without what the program does not say and in the program's words where both mean the same."""
+    if not said and not live:
+        return said  # Consul leaves out, or answers null for, whatever is empty, zero or false
+    if isinstance(said, dict) and isinstance(live, dict):
+        there = table(live)
+        kept = {key: as_said(value, there.get(key)) for key, value in table(said).items()}
+        return {key: value for key, value in kept.items() if value is not None}
+    if isinstance(said, list) and isinstance(live, list):
+        ours, theirs = rows(said), rows(live)
+        return [as_said(*pair) for pair in zip(ours, theirs, strict=True)] if len(ours) == len(theirs) else theirs
+    if isinstance(said, str) and isinstance(live, str) and _seconds(said) == _seconds(live) is not None:
+        return said  # Consul answers 1m0s for 60s
+    return live
+
+
+def _seconds(text: str) -> float | None:
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+
+
+@register
+class EntryHandler(Handler[EntrySpec]):
+    token = "mooring:consul:ConfigEntry"  # noqa: S105 -- a type token, not a secret
+    spec = EntrySpec
+    identity = frozenset({"kind", "name"})
+    access = frozenset({"endpoint"})
+    secret_inputs = CLUSTER_SECRETS
+
+    @override
+    def check(self, spec: EntrySpec) -> Iterable[Problem]:
+        for key in spec.entry:
+            if key in OUTSIDE:
+                yield Problem(path=f"entry.{key}", reason=f"is the input `{key.lower()}`")
+            elif not key[:1].isupper() or "_" in key:
+                # Consul takes both spellings and answers with one, so the other would be a difference for ever.
+                yield Problem(path=f"entry.{key}", reason="must be spelled as Consul's API answers it, as `Protocol`")
+
+    @override
+    def renewed(self, changed: frozenset[str]) -> Iterable[str]:
+        return ("modify_index",)
+
+    @override
+    def create(self, spec: EntrySpec, work: Work) -> Made:
+        id_ = f"{spec.kind}/{spec.name}"
+        found = consul.cluster(spec.endpoint).config_entry(spec.kind, spec.name)
+        if found is None:
+            return Made(id=id_, outputs=self._put(spec, unless_changed_since=0))
+        if spec.seen_in(found) != spec:
+            raise NotOurs(f"consul has a config entry {id_!r} that differs: delete it, or say what it says")
+        return Made(id=id_, outputs={"modify_index": found["ModifyIndex"]})
+
+    @override
+    def read(self, id_: str, spec: EntrySpec, outputs: Props, work: Work) -> Seen[EntrySpec] | None:
+        found = consul.cluster(spec.endpoint).config_entry(spec.kind, spec.name)
+        return None if found is None else Seen(spec=spec.seen_in(found), outputs={"modify_index": found["ModifyIndex"]})
+
+    @override
+    def update(self, id_: str, old: EntrySpec, new: EntrySpec, outputs: Props, work: Work) -> Props:
+        return self._put(new, unless_changed_since=outputs["modify_index"])
+
+    @override
+    def delete(self, id_: str, spec: EntrySpec, outputs: Props, work: Work) -> None:
+        consul.cluster(spec.endpoint).delete_config_entry(spec.kind, spec.name)
+
+    @staticmethod
+    def _put(spec: EntrySpec, *, unless_changed_since: int) -> Props:
+        api = consul.cluster(spec.endpoint)
+        written = api.put_config_entry(spec.to_api(), unless_changed_since=unless_changed_since)
+        # Consul does not tell the new index. Should somebody write between the two calls, the index is of that write;
+        # the next read then shows it as a difference.
+        found = api.config_entry(spec.kind, spec.name) if written else None
+        if found is None:
+            raise ChangedMeanwhile(f"consul's config entry '{spec.kind}/{spec.name}'")
+        return {"modify_index": found["ModifyIndex"]}
+
+
+class ConfigEntry(Resource):
+    name: pulumi.Output[str]
+    modify_index: pulumi.Output[int]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        endpoint: pulumi.Input[Mapping[str, Any]],
+        kind: str,
+        name: str,
+        entry: Mapping[str, Any] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"endpoint": endpoint, "kind": kind, "name": name, "entry": dict(entry or {})}
+        super().__init__(EntryHandler, resource_name, inputs, outputs=("modify_index",), opts=opts)
