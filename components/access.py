@@ -32,6 +32,9 @@ class ConsulAccess:
     nomad: Mapping[str, pulumi.Output[str]]
     """`token`, `authority`, `certificate` and `private_key` with which Nomad registers services."""
 
+    drill: Endpoint | None = None
+    """With the rights of `mooring drill`, on a stack that may be drilled."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NomadAccess:
@@ -44,6 +47,9 @@ class NomadAccess:
     datacenter: str
     goes_with: pulumi.Resource
     """When this is deleted, no job needs to be stopped first."""
+
+    drill: Endpoint | None = None
+    """With the rights of `mooring drill`, on a stack that may be drilled."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

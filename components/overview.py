@@ -22,6 +22,7 @@ def overview(
             consul=consul.status,
             nomad=nomad.status,
             deploy=nomad.deploy,
+            drill=None if consul.drill is None else {"consul": consul.drill, "nomad": nomad.drill},
             registry=pulumi.Output.all(address=registry.address, authority=registry.authority),
         )
     )

@@ -29,6 +29,7 @@ consul = ConsulCluster(
     datacenter=settings.datacenter,
     version=settings.consul_version,
     goes_with=hosts.goes_with,
+    drillable=settings.drillable,
 )
 nomad = NomadCluster(
     "nomad",
@@ -39,6 +40,7 @@ nomad = NomadCluster(
     network=settings.network,
     consul=consul.access.nomad,
     goes_with=hosts.goes_with,
+    drillable=settings.drillable,
 )
 registry = Registry(
     "registry",

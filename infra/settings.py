@@ -54,6 +54,9 @@ class Settings(_Values):
     """A registry that somebody else runs, in the place of our own; its password is the secret `registryPassword`."""
 
     registry_password: Annotated[str | None, Field(repr=False)] = None
+    drillable: bool = False
+    """Whether `mooring drill` may break things here to see them heal; nothing that matters to anybody may run here."""
+
     consul_version: str = pins.CONSUL.version
     nomad_version: str = pins.NOMAD.version
 

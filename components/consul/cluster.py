@@ -6,7 +6,7 @@ import pulumi
 
 from components.access import ConsulAccess, Endpoint, after
 from components.consul.agent import HTTPS_PORT, AgentArgs, Secrets, agent
-from components.consul.tokens import POLICIES, TokenIds, policy, token
+from components.consul.tokens import TokenIds, policies, policy, token
 from components.hosts import Host, Role
 from mooring.kinds import pki
 from mooring.kinds.consul_cluster import Cluster
@@ -25,6 +25,7 @@ class ConsulCluster(pulumi.ComponentResource):
         datacenter: str,
         version: str,
         goes_with: pulumi.Resource,
+        drillable: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:consul:ConsulCluster", name, None, opts)
@@ -32,7 +33,7 @@ class ConsulCluster(pulumi.ComponentResource):
         going = pulumi.ResourceOptions(parent=self, deleted_with=goes_with)
         servers = [host for host in hosts if Role.SERVER in host.roles]
         own = {host.name: TokenIds(f"{name}-{host.name}", self) for host in hosts}
-        ids = {use: TokenIds(f"{name}-{use}", self) for use in POLICIES}
+        ids = {use: TokenIds(f"{name}-{use}", self) for use in policies(drillable=drillable)}
         secrets = Secrets(
             gossip_key=Bytes(f"{name}-gossip-key", length=32, opts=child).value,
             management=Uuid(f"{name}-management", opts=child).value,
@@ -92,7 +93,7 @@ class ConsulCluster(pulumi.ComponentResource):
                 going,
                 policy=policy(name, use, formed, going),
             )
-            for use in POLICIES
+            for use in ids
         }
         nomad = pki.Certificate(
             f"{name}-nomad-certificate", authority=authority, common_name="nomad", usages=["client"], opts=child
@@ -101,6 +102,7 @@ class ConsulCluster(pulumi.ComponentResource):
         working = after(formed, *agents_tokens, uses["dns"])
         self.access = ConsulAccess(
             status={**working, "token": uses["status"].secret_id},
+            drill={**working, "token": uses["drill"].secret_id} if drillable else None,
             nomad={
                 "token": pulumi.Output.all(uses["nomad"].secret_id, working["addresses"]).apply(lambda known: known[0]),
                 "authority": authority.certificate_pem,

@@ -19,7 +19,17 @@ POLICIES = {
         'agent_prefix "" { policy = "read" }\nnode_prefix "" { policy = "read" }\n'
         'service_prefix "" { policy = "read" }\noperator = "read"\n'
     ),
+    # What `mooring drill` looks at, and the keys that it writes to see whether one is lost.
+    "drill": (
+        'agent_prefix "" { policy = "read" }\nnode_prefix "" { policy = "read" }\n'
+        'service_prefix "" { policy = "read" }\noperator = "read"\nkey_prefix "mooring-drill/" { policy = "write" }\n'
+    ),
 }
+
+
+def policies(*, drillable: bool) -> list[str]:
+    """The uses that a cluster has tokens for: nobody may drill a stack that is not marked for it."""
+    return [use for use in POLICIES if use != "drill" or drillable]
 
 
 class TokenIds:

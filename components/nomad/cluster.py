@@ -19,7 +19,18 @@ POLICIES = {
         'namespace "default" { policy = "read" }\nnode { policy = "read" }\nagent { policy = "read" }\n'
         'operator { policy = "read" }\n'
     ),
+    # What `mooring drill` breaks, and the variables that it writes to see whether one is lost.
+    "drill": (
+        'namespace "default" {\n  policy = "write"\n  variables {\n    path "mooring-drill/*" {\n'
+        '      capabilities = ["write", "read", "list", "destroy"]\n    }\n  }\n}\n'
+        'node { policy = "write" }\nagent { policy = "read" }\noperator { policy = "read" }\n'
+    ),
 }
+
+
+def policies(*, drillable: bool) -> dict[str, str]:
+    """The rules by use: nobody may drill a stack that is not marked for it."""
+    return {use: rules for use, rules in POLICIES.items() if use != "drill" or drillable}
 
 
 class NomadCluster(pulumi.ComponentResource):
@@ -36,6 +47,7 @@ class NomadCluster(pulumi.ComponentResource):
         network: IPv4Network,
         consul: Mapping[str, pulumi.Output[str]],
         goes_with: pulumi.Resource,
+        drillable: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:nomad:NomadCluster", name, None, opts)
@@ -83,23 +95,24 @@ class NomadCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
         )
         formed = after(management, cluster)
-        policies = {
+        rights = {
             use: AclPolicy(f"{name}-{use}", endpoint=formed, name=use, rules=rules, opts=going)
-            for use, rules in POLICIES.items()
+            for use, rules in policies(drillable=drillable).items()
         }
         tokens = {
             use: AclToken(
                 f"{name}-{use}-token",
                 endpoint=formed,
                 name=f"{pulumi.get_project()} {use}",
-                policies=[policies[use].name],
+                policies=[rights[use].name],
                 opts=going,
             )
-            for use in POLICIES
+            for use in rights
         }
         self.access = NomadAccess(
             deploy={**formed, "token": tokens["deploy"].secret_id},
             status={**formed, "token": tokens["status"].secret_id},
+            drill={**formed, "token": tokens["drill"].secret_id} if drillable else None,
             datacenter=datacenter,
             goes_with=goes_with,
         )

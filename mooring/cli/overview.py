@@ -25,6 +25,13 @@ class RegistryOverview(BaseModel, frozen=True):
     """PEM of its own authority; None where the public ones vouch for it."""
 
 
+class DrillRights(BaseModel, frozen=True):
+    """What `mooring drill` may do: beyond reading, write keys and variables of its own, run jobs, drain nodes."""
+
+    consul: Endpoint
+    nomad: Endpoint
+
+
 class Overview(BaseModel, frozen=True):
     hosts: tuple[HostOverview, ...]
     consul: Endpoint
@@ -35,6 +42,9 @@ class Overview(BaseModel, frozen=True):
     """Nomad, with the right to run jobs."""
 
     registry: RegistryOverview
+    drill: DrillRights | None = None
+    """None on a stack that may not be drilled."""
+
     url: str
 
 

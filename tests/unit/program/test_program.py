@@ -75,6 +75,15 @@ def test_what_the_stack_hands_out_is_a_url_and_a_secret(engine: Engine) -> None:
     assert set(handed_out) == {"url", "overview"}
 
 
+def test_only_a_stack_that_is_marked_for_it_has_rights_to_be_drilled(run: Run) -> None:
+    def drill_tokens(engine: Engine) -> list[str]:
+        kinds = ("mooring:consul:AclToken", "mooring:nomad:AclToken")
+        return [found.name for kind in kinds for found in engine.of(kind) if "drill" in found.name]
+
+    assert drill_tokens(run("test")) == ["consul-drill-token", "nomad-drill-token"]
+    assert drill_tokens(run("test", drillable="false")) == []
+
+
 def vendor(found: Declared) -> str:
     return found.type.split(":")[1]
 
@@ -97,7 +106,11 @@ def test_the_platform_comes_up_in_order(engine: Engine) -> None:
     for agent in engine.of("mooring:host:Agent"):
         if agent.inputs["service"] == "nomad":
             behind = {each.name for each in engine.before(agent.urn)}
-            assert behind >= {t.name for t in engine.of("mooring:consul:AclToken") if "status" not in t.name}
+            assert behind >= {
+                t.name
+                for t in engine.of("mooring:consul:AclToken")
+                if not t.name.endswith(("status-token", "drill-token"))
+            }
     assert types[job.urn] >= {"mooring:nomad:Cluster", "docker:index/image:Image", "mooring:nomad:AclToken"}
     assert types[page.urn] >= {"mooring:nomad:Job", "mooring:host:Agent", "mooring:consul:Cluster"}
 
