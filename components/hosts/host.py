@@ -66,5 +66,11 @@ class Host:
     goes_with: pulumi.Resource | None
     """When this is deleted, nothing on the host needs to be taken away first."""
 
+    emulated: bool = False
+    """Its processor is emulated: all it does takes about ten times as long, so whoever waits for it must be patient."""
+
+    control_group: str | None = None
+    """Where Nomad puts the groups of its tasks, on a host that shares one tree of them with others."""
+
     published: pulumi.Output[str] | None = None
     """The address on the user's own machine by which this host's port 80 is reached, where there is one."""

@@ -92,7 +92,7 @@ class LocalHost(pulumi.ComponentResource):
             labels=[docker.VolumeLabelArgs(label=k, value=v) for k, v in labels.items()],
             opts=child,
         )
-        # Named as components/nomad/agent.py names Nomad's own; gone only after the node.
+        # Gone only after the node.
         control_group = ControlGroup(f"{name}-control-group", name=f"nomad-{name}", opts=child)
         container = docker.Container(
             name,
@@ -151,6 +151,7 @@ class LocalHost(pulumi.ComponentResource):
             public_host_key=host_key.public_key,
             # The node's kernel is this machine's, and shows all of its memory.
             memory_mib=args.group.memory_mib,
+            control_group=f"/nomad-{name}",
             goes_with=args.goes_with,
             published=None if args.publish is None else container.name.apply(lambda _: f"127.0.0.1:{args.publish}"),
         )

@@ -137,6 +137,7 @@ def agent_configuration(
     roles: frozenset[Role],
     clients: int,
     memory_mib: int | None,
+    control_group: str | None,
     secrets: Mapping[str, str],
 ) -> dict[str, Any]:
     """One agent's configuration. `secrets` holds `gossip_key` and `consul_token`."""
@@ -210,8 +211,7 @@ def agent_configuration(
             "enabled": True,
             "node_pool": "default",
             "cni_path": "/usr/lib/cni",
-            # Local nodes share one tree of control groups.
-            "cgroup_parent": f"/nomad-{name}",
+            **({} if control_group is None else {"cgroup_parent": control_group}),
             "server_join": _join(servers),
             "reserved": {"cpu": 200, "memory": 512, "disk": 1024},
             "options": {"driver.allowlist": "docker"},
@@ -279,6 +279,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[str]:
                 roles=args.host.roles,
                 clients=args.clients,
                 memory_mib=args.host.memory_mib,
+                control_group=args.host.control_group,
                 secrets=known,
             ),
             indent=1,

@@ -37,6 +37,7 @@ def nomad_agent(**changes: Any) -> dict[str, Any]:
         "roles": frozenset({Role.SERVER, Role.CLIENT}),
         "clients": 3,
         "memory_mib": None,
+        "control_group": None,
         "secrets": SECRETS,
     }
     return nomad.agent_configuration(**(arguments | changes))
@@ -111,3 +112,8 @@ def test_only_a_server_may_speak_as_one() -> None:
 def test_a_node_offers_no_more_memory_than_it_may_use() -> None:
     assert nomad_agent(memory_mib=2048)["client"]["memory_total_mb"] == 2048
     assert "memory_total_mb" not in nomad_agent()["client"]
+
+
+def test_a_node_that_shares_its_tree_of_control_groups_keeps_to_its_own() -> None:
+    assert nomad_agent(control_group="/nomad-n1")["client"]["cgroup_parent"] == "/nomad-n1"
+    assert "cgroup_parent" not in nomad_agent()["client"]
