@@ -13,6 +13,7 @@ import docker.errors
 import pulumi
 import requests
 
+from components.hosts import LocalGroup
 from components.hosts.hosts import unserved
 from infra.settings import Settings, report
 from mooring.clients.answers import rows
@@ -48,7 +49,7 @@ class Wanted:
     @classmethod
     def by(cls, settings: Settings) -> Self:
         prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-        local = [group for group in settings.groups if group.kind == "local"]
+        local = [group for group in settings.groups if isinstance(group, LocalGroup)]
         edge = next((group.name for group in local if "edge" in group.roles), None)
         own_base = settings.base_image.startswith(LOCAL)
         return cls(

@@ -3,40 +3,28 @@
 import json
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.hosts import Group, Role
-from components.hosts.local import BLOCK, capacity
+from components.hosts.addresses import BLOCK, capacity
 from components.registry import ExternalRegistry
+from infra.host_groups import KINDS, HostGroup, Values
 from mooring.toolchain import pins
 
 ODD = (1, 3, 5)
+KINDS_OF_HOST = f"must be one of {', '.join(sorted(KINDS))}"
 
 
-class _Values(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-
-class HostGroup(_Values):
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,20}$")]
-    kind: Literal["local", "libvirt", "adopted", "hetzner", "aws", "digitalocean"]
-    count: Annotated[int, Field(ge=1, le=200)]
-    roles: Annotated[frozenset[Role], Field(min_length=1)]
-    memory: Annotated[int, Field(ge=512)] = 2048
-    """MiB."""
-
-
-class Registry(_Values):
+class Registry(Values):
     address: str
     username: str
 
 
-class Settings(_Values):
+class Settings(Values):
     """Every key of a stack file, under `mooring:`."""
 
     network: IPv4Network
@@ -96,7 +84,7 @@ class Settings(_Values):
 
     @property
     def groups(self) -> list[Group]:
-        return [Group(name=h.name, kind=h.kind, count=h.count, roles=h.roles, memory_mib=h.memory) for h in self.hosts]
+        return [h.group for h in self.hosts]
 
     @property
     def external_registry(self) -> ExternalRegistry | None:
@@ -110,7 +98,7 @@ class Settings(_Values):
 
     def problems(self) -> list[str]:
         """What is wrong with values that are each fine by themselves."""
-        counts = {role: sum(h.count for h in self.hosts if role in h.roles) for role in Role}
+        counts = {role: sum(h.size for h in self.hosts if role in h.roles) for role in Role}
         names = [h.name for h in self.hosts]
         needed = capacity(self.groups)
         size = f"{self.network} has {self.network.num_addresses} addresses; these groups need {needed}, a /24 would do"
@@ -125,7 +113,7 @@ class Settings(_Values):
             ),
             (len(set(names)) == len(names), f"hosts: group names must differ, got {', '.join(names)}"),
             (
-                all(h.count < BLOCK for h in self.hosts),
+                all(h.size < BLOCK for h in self.hosts),
                 f"hosts: a group has {BLOCK} addresses, so fewer hosts than that",
             ),
             (self.network.num_addresses >= needed, f"network: {size}"),
@@ -141,12 +129,19 @@ def _value(text: str) -> Any:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    path = ".".join(str(step) for step in error["loc"])
+    path = ".".join(str(step) for step in _said(error["loc"]))
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{path}.kind: {KINDS_OF_HOST}, got {error['input'].get('kind')!r}"
     if error["type"] == "extra_forbidden":
         known = ", ".join(sorted(TypeAdapter(Settings).json_schema()["properties"]))
         return f"{path} is no setting" + (f"; these are: {known}" if "." not in path else "")
     got = "" if error["type"] == "missing" or "assword" in path else f", got {error['input']!r}"
     return f"{path}: {error['msg'][:1].lower()}{error['msg'][1:]}{got}"
+
+
+def _said(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The place as the file has it: the library puts a group's kind between its number and its keys."""
+    return loc[:2] + loc[3:] if loc[0] == "hosts" else loc
 
 
 def report(what: str, problems: Iterable[str]) -> str:

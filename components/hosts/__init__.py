@@ -2,5 +2,6 @@
 
 from components.hosts.host import Group, Host, HostNetwork, Role
 from components.hosts.hosts import Hosts
+from components.hosts.local import LocalGroup
 
-__all__ = ["Group", "Host", "HostNetwork", "Hosts", "Role"]
+__all__ = ["Group", "Host", "HostNetwork", "Hosts", "LocalGroup", "Role"]

@@ -1,12 +1,14 @@
 """What a host is to everything that is put on it, and how a group of equal ones is asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
+
+from mooring.kinds.ssh import KeyPair
 
 
 class Role(StrEnum):
@@ -23,7 +25,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """A number of equal hosts."""
+    """A number of equal hosts. What a kind asks for beside this stands in its own file, as a class of its own."""
 
     name: str
     """Part of every host's name, so it must stay: another name is other hosts."""
@@ -31,7 +33,8 @@ class Group:
     kind: str
     count: int
     roles: frozenset[Role]
-    memory_mib: int
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What apps may choose a host by: Nomad's `meta` of the node."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +45,22 @@ class HostNetwork:
     name: pulumi.Output[str]
     resource: pulumi.Resource
     """It is deleted last, when every host is gone and with them whatever was on them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """What the builder of every kind of host is given."""
+
+    parent: pulumi.Resource
+    key: KeyPair
+    """The stack's own: what it opens on a host is for the kind to arrange."""
+
+    network: HostNetwork
+    addresses: Mapping[str, list[str]]
+    """By group, the places that its hosts have in the network."""
+
+    published: tuple[str, int] | None
+    """The group whose first host is reached on the user's loopback, and at which port."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,5 +91,6 @@ class Host:
     control_group: str | None = None
     """Where Nomad puts the groups of its tasks, on a host that shares one tree of them with others."""
 
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
     published: pulumi.Output[str] | None = None
     """The address on the user's own machine by which this host's port 80 is reached, where there is one."""

@@ -1,16 +1,15 @@
 """All hosts of a stack, whatever their kinds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 
-from components.hosts.host import Group, Host, HostNetwork, Role
-from components.hosts.local import LocalHost, LocalHostArgs, addresses, published
+from components.hosts.addresses import addresses
+from components.hosts.host import Ground, Group, Host, HostNetwork, Role
+from components.hosts.local import LocalGroup, local_hosts
 from mooring.kinds.ssh import Identity, KeyPair
-from mooring.toolchain import images, places
-
-SERVED = ("local",)
-"""The kinds of host that can be made today."""
+from mooring.toolchain import places
 
 
 class Hosts(pulumi.ComponentResource):
@@ -20,7 +19,7 @@ class Hosts(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        groups: list[Group],
+        groups: Sequence[Group],
         network: HostNetwork,
         port: int,
         opts: pulumi.ResourceOptions | None = None,
@@ -29,26 +28,15 @@ class Hosts(pulumi.ComponentResource):
         if problems := unserved(groups):
             raise pulumi.RunError("\n".join(problems))
         key = KeyPair(f"{name}-key", comment=f"{pulumi.get_project()}/{pulumi.get_stack()}", opts=_child(self))
-        placed = addresses(groups, network.cidr)
-        self.every: list[Host] = [
-            LocalHost(
-                f"{pulumi.get_stack()}-{group.name}-{index}",
-                LocalHostArgs(
-                    group=group,
-                    index=index,
-                    address=address,
-                    network=network.name,
-                    image=images.reference("machine"),
-                    authorized_key=key.public_key,
-                    private_key=key.private_key,
-                    publish=port if (group.name, index) == (published(groups), 1) else None,
-                    goes_with=network.resource,
-                ),
-                opts=_child(self),
-            ).host
-            for group in groups
-            for index, address in enumerate(placed[group.name], start=1)
-        ]
+        edge = published(groups)
+        ground = Ground(
+            parent=self,
+            key=key,
+            network=network,
+            addresses=addresses(groups, network.cidr),
+            published=None if edge is None else (edge, port),
+        )
+        self.every: list[Host] = [host for group in groups for host in _built(group, ground)]
         self.goes_with: pulumi.Resource = network.resource
         self.identity = Identity(
             f"{name}-identity",
@@ -68,7 +56,20 @@ class Hosts(pulumi.ComponentResource):
         return [host for host in self.every if role in host.roles]
 
 
-def unserved(groups: list[Group]) -> list[str]:
+def _built(group: Group, ground: Ground) -> list[Host]:
+    """The hosts of one group, declared by the one who knows its kind."""
+    match group:
+        case LocalGroup():
+            return local_hosts(group, ground)
+        case _:
+            raise NotImplementedError(group.kind)
+
+
+SERVED: dict[str, type[Group]] = {"local": LocalGroup}
+"""The kinds of host that can be made today."""
+
+
+def unserved(groups: Sequence[Group]) -> list[str]:
     """One sentence for each group that this version cannot make."""
     return [
         f"mooring:hosts: group {group.name!r} is of kind {group.kind!r}, whose hosts this version cannot make yet; "
@@ -76,6 +77,11 @@ def unserved(groups: list[Group]) -> list[str]:
         for group in groups
         if group.kind not in SERVED
     ]
+
+
+def published(groups: Sequence[Group]) -> str | None:
+    """The group whose first host's port 80 appears on the user's loopback: the first of local nodes with a balancer."""
+    return next((g.name for g in groups if Role.EDGE in g.roles and isinstance(g, LocalGroup)), None)
 
 
 def _child(parent: pulumi.Resource) -> pulumi.ResourceOptions:

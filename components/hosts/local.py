@@ -1,21 +1,15 @@
 """Local nodes: containers of this machine's engine that boot systemd, with a Docker engine and sshd of their own."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_docker as docker
 
-from components.hosts.host import Group, Host, Role
+from components.hosts.host import Ground, Group, Host
 from mooring.kinds import host as kind
 from mooring.kinds.control_group import ControlGroup
 from mooring.kinds.ssh import KeyPair
-
-BLOCK = 50
-"""Addresses kept for each group: a group that grows must not move the hosts of the next one."""
-
-FIRST = 11
-"""The first host's place in the network; the bridge and whatever else a person puts there come before it."""
+from mooring.toolchain import images
 
 CAPABILITIES = (
     "AUDIT_CONTROL",
@@ -60,8 +54,14 @@ what a machine inside a sandbox can give. `--privileged` would ask for those fiv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LocalGroup(Group):
+    kind: str = "local"
+    memory_mib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LocalHostArgs:
-    group: Group
+    group: LocalGroup
     index: int
     """From 1, within the group."""
 
@@ -153,29 +153,36 @@ class LocalHost(pulumi.ComponentResource):
             memory_mib=args.group.memory_mib,
             control_group=f"/nomad-{name}",
             goes_with=args.goes_with,
+            labels=args.group.labels,
             published=None if args.publish is None else container.name.apply(lambda _: f"127.0.0.1:{args.publish}"),
         )
         self.register_outputs({"address": address})
 
 
+def local_hosts(group: LocalGroup, ground: Ground) -> list[Host]:
+    """Declare every host of the group."""
+    return [
+        LocalHost(
+            f"{pulumi.get_stack()}-{group.name}-{index}",
+            LocalHostArgs(
+                group=group,
+                index=index,
+                address=address,
+                network=ground.network.name,
+                image=images.reference("machine"),
+                authorized_key=ground.key.public_key,
+                private_key=ground.key.private_key,
+                publish=ground.published[1]
+                if ground.published and (ground.published[0], 1) == (group.name, index)
+                else None,
+                goes_with=ground.network.resource,
+            ),
+            opts=pulumi.ResourceOptions(parent=ground.parent),
+        ).host
+        for index, address in enumerate(ground.addresses[group.name], start=1)
+    ]
+
+
 def _upload(name: str, content: pulumi.Input[str]) -> docker.ContainerUploadArgs:
     # Into a directory that only root can enter; a unit of the image moves it to its place before sshd starts.
     return docker.ContainerUploadArgs(file=f"/etc/mooring/bootstrap/{name}", content=pulumi.Output.secret(content))
-
-
-def addresses(groups: list[Group], cidr: IPv4Network) -> dict[str, list[str]]:
-    """The addresses of every group's hosts: each group has a block of its own."""
-    return {
-        group.name: [str(cidr[FIRST + BLOCK * place + i]) for i in range(group.count)]
-        for place, group in enumerate(groups)
-    }
-
-
-def capacity(groups: list[Group]) -> int:
-    """How many addresses a network must have for these groups, its first and last included."""
-    return FIRST + BLOCK * (len(groups) - 1) + groups[-1].count + 1
-
-
-def published(groups: list[Group]) -> str | None:
-    """The group whose first host's port 80 appears on the user's loopback: the first with a load balancer."""
-    return next((group.name for group in groups if Role.EDGE in group.roles), None)

@@ -9,7 +9,7 @@ import pytest
 from fakes.engine import Engine
 
 from components.authority import Authority
-from components.hosts import Group, Hosts, Role
+from components.hosts import Group, Hosts, LocalGroup, Role
 from components.network import Network
 from mooring.toolchain import binaries
 
@@ -26,7 +26,7 @@ class Ground:
 
 
 def group(name: str, count: int, roles: frozenset[Role]) -> Group:
-    return Group(name=name, kind="local", count=count, roles=roles, memory_mib=2048)
+    return LocalGroup(name=name, count=count, roles=roles, memory_mib=2048)
 
 
 def tool(name: str, version: str | None = None) -> Path:

@@ -2,15 +2,15 @@
 
 from ipaddress import IPv4Network
 
-from components.hosts import Group, Role
-from components.hosts.hosts import unserved
-from components.hosts.local import addresses, capacity, published
+from components.hosts import Group, LocalGroup, Role
+from components.hosts.addresses import addresses, capacity
+from components.hosts.hosts import published, unserved
 
 NETWORK = IPv4Network("198.18.0.0/24")
 
 
-def group(name: str, count: int, kind: str = "local", *roles: Role) -> Group:
-    return Group(name=name, kind=kind, count=count, roles=frozenset(roles or {Role.CLIENT}), memory_mib=1024)
+def group(name: str, count: int, *roles: Role) -> Group:
+    return LocalGroup(name=name, count=count, roles=frozenset(roles or {Role.CLIENT}), memory_mib=1024)
 
 
 def test_a_group_that_grows_leaves_the_next_one_where_it_is() -> None:
@@ -37,12 +37,14 @@ def test_the_capacity_covers_every_address_and_the_broadcast() -> None:
 
 
 def test_what_cannot_be_made_yet_is_named_with_its_group() -> None:
-    assert unserved([group("server", 3), group("web", 2, "hetzner")]) == [
+    web = Group(name="web", kind="hetzner", count=2, roles=frozenset({Role.CLIENT}))
+
+    assert unserved([group("server", 3), web]) == [
         "mooring:hosts: group 'web' is of kind 'hetzner', whose hosts this version cannot make yet; local would do"
     ]
 
 
 def test_the_first_edge_group_is_the_one_that_is_published() -> None:
-    groups = [group("server", 3), group("edge", 1, "local", Role.EDGE), group("more", 1, "local", Role.EDGE)]
+    groups = [group("server", 3), group("edge", 1, Role.EDGE), group("more", 1, Role.EDGE)]
 
     assert published(groups) == "edge"

@@ -51,6 +51,27 @@ def test_an_unknown_key_inside_a_group_is_named_by_its_path() -> None:
     assert "mooring:hosts.0.cuont is no setting" in refusal([{**HOSTS[0], "cuont": 3}, HOSTS[1]])
 
 
+def test_a_kind_that_there_is_not_is_named_with_those_that_there_are() -> None:
+    text = refusal([{**HOSTS[0], "kind": "locla"}, HOSTS[1]])
+
+    assert "mooring:hosts.0.kind: must be one of " in text
+    assert "local" in text.split("one of ")[1]
+    assert "got 'locla'" in text
+
+
+def test_what_one_kind_asks_for_is_no_setting_of_another() -> None:
+    text = refusal([HOSTS[0], {**HOSTS[1], "kind": "local", "size": "cx22"}])
+
+    assert "mooring:hosts.1.size is no setting" in text
+    assert "cx22" not in text
+
+
+def test_labels_reach_the_hosts() -> None:
+    said = settings([HOSTS[0], {**HOSTS[1], "labels": {"rack": "a1"}}])
+
+    assert [dict(group.labels) for group in said.groups] == [{}, {"rack": "a1"}]
+
+
 def test_every_problem_is_reported_at_once() -> None:
     text = refusal(port="99999", datacenter="DC 1")
 
