@@ -20,6 +20,9 @@ HEALTHY_AFTER: Final = 1.0
 
 UNHEALTHY_AFTER: Final = 15.0
 PLACED_ANEW_AFTER: Final = 30.0
+TRACKED: Final = 6
+"""Versions of a job that are kept."""
+
 NODE_MEMORY: Final = 2048
 LEAST_MEMORY: Final = 10
 
@@ -122,6 +125,9 @@ class FakeJobs:
                 return Reply(body=self.job(id_)) if id_ in self._versions else _missing("job")
             case "DELETE", ["job", id_]:
                 return self._deregistered(id_, purge=question.query.get("purge") == "True")
+            case "GET", ["job", id_, "versions"]:
+                kept = self._versions.get(id_, [])[: -TRACKED - 1 : -1]
+                return Reply(body={"Versions": kept, "Diffs": None}) if kept else _missing("job versions")
             case "GET", ["job", id_, "deployment"]:
                 return Reply(body=self._latest_deployment(id_))
             case "GET", ["evaluation", id_]:
