@@ -7,6 +7,7 @@ from typing import Protocol
 import pulumi
 
 from components.hosts import Host
+from components.timings import Timings, text
 from mooring.kinds.agent import Agent
 from mooring.kinds.page import Page
 
@@ -47,12 +48,13 @@ class LoadBalancer(pulumi.ComponentResource):
         *,
         hosts: Sequence[Host],
         routes: Mapping[str, Service],
+        timings: Timings,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:load_balancer:LoadBalancer", name, None, opts)
         if problems := list(route_problems(routes)):
             raise ValueError(f"LoadBalancer {name}: {'; '.join(problems)}")
-        rendered = configuration({path: (service.name, service.health) for path, service in routes.items()})
+        rendered = configuration({path: (service.name, service.health) for path, service in routes.items()}, timings)
         agents = [
             Agent(
                 f"{name}-{host.name}",
@@ -85,9 +87,9 @@ def route_problems(routes: Mapping[str, Service]) -> Iterator[str]:
             yield f"route {path!r} must be a path that starts with a slash"
 
 
-def configuration(routes: Mapping[str, tuple[str, str]]) -> str:
+def configuration(routes: Mapping[str, tuple[str, str]], timings: Timings) -> str:
     """HAProxy's configuration for path prefixes that lead to (service, health path); the longest prefix wins."""
-    lines = [GLOBAL, _frontend(routes)]
+    lines = [_global(timings), _frontend(routes)]
     lines += [_backend(service, health) for service, health in sorted(set(routes.values()))]
     return "\n".join(lines)
 
@@ -108,7 +110,9 @@ resolve-opts allow-dup-ip init-addr none
 """
 
 
-GLOBAL = f"""global
+def _global(timings: Timings) -> str:
+    check, resolve = text(timings.balancer_check), text(timings.resolve)
+    return f"""global
   master-worker
   log stdout format raw local0
   hard-stop-after 60s
@@ -119,7 +123,7 @@ defaults
   log global
   option httplog
   option dontlog-normal
-  timeout connect 500ms
+  timeout connect {text(timings.connect)}
   timeout client 30s
   timeout server 10s
   timeout queue 2s
@@ -128,25 +132,28 @@ defaults
   retries 3
   option redispatch 1
   retry-on conn-failure empty-response response-timeout 0rtt-rejected
-  # Consul learns of a dead node after 5 s of gossip; these checks take it out within 2.
-  default-server check inter 1s fastinter 500ms downinter 1s fall 2 rise 1 observe layer7 error-limit 3 \
+  timeout check {text(timings.check_timeout)}
+  # Consul learns of a dead node after 5 s of gossip at the soonest; these checks take it out before.
+  default-server check inter {check} fastinter {text(timings.balancer_check / 2)} downinter {check} \
+fall {timings.balancer_failures} rise 1 observe layer7 error-limit 3 \
 on-error mark-down on-marked-down shutdown-sessions
 
 resolvers consul
   # Over TCP, where no answer is cut short however many instances there are.
   nameserver agent tcp@{CONSUL_DNS}
   accepted_payload_size 8192
-  timeout resolve 500ms
-  timeout retry 500ms
+  timeout resolve {resolve}
+  timeout retry {resolve}
   resolve_retries 3
-  hold valid 500ms
-  hold obsolete 3s
+  hold valid {resolve}
+  hold obsolete {text(timings.remembered)}
   # While Consul cannot answer, what was last known goes on serving.
   hold nx 10m
   hold refused 10m
   hold timeout 10m
   hold other 10m
 """
+
 
 UNIT = f"""[Unit]
 Description=HAProxy in front of the stack's apps

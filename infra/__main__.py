@@ -12,15 +12,17 @@ from components.network import Network
 from components.nomad import NomadCluster
 from components.overview import overview
 from components.registry import Registry
+from components.timings import timings
 from infra.preflight import preflight
 from infra.settings import Settings
 
 settings = Settings.from_stack()
 preflight(settings)
 
-network = Network("platform", cidr=settings.network)
+network = Network("platform", cidr=settings.network, groups=settings.groups)
 hosts = Hosts("hosts", groups=settings.groups, network=network.access, port=settings.port)
 authority = Authority("authority")
+pace = timings(hosts.having(Role.SERVER), clients=len(hosts.having(Role.CLIENT)), profile=settings.timings)
 
 consul = ConsulCluster(
     "consul",
@@ -28,6 +30,7 @@ consul = ConsulCluster(
     authority=authority.consul,
     datacenter=settings.datacenter,
     version=settings.consul_version,
+    timings=pace,
     goes_with=hosts.goes_with,
     drillable=settings.drillable,
 )
@@ -37,6 +40,7 @@ nomad = NomadCluster(
     authority=authority.nomad,
     datacenter=settings.datacenter,
     version=settings.nomad_version,
+    timings=pace,
     network=settings.network,
     consul=consul.access.nomad,
     goes_with=hosts.goes_with,
@@ -53,7 +57,7 @@ registry = Registry(
 
 hello = Image("hello", context="../apps/hello", base=settings.base_image, registry=registry.access)
 web = App("hello", image=hello.reference, on=nomad.access, port=8080, health="/healthz")
-edge = LoadBalancer("edge", hosts=hosts.having(Role.EDGE), routes={"/": web.service})
+edge = LoadBalancer("edge", hosts=hosts.having(Role.EDGE), routes={"/": web.service}, timings=pace)
 
 pulumi.export("url", edge.url)
 pulumi.export(

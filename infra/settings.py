@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from components.hosts import Group, Role
 from components.hosts.addresses import BLOCK, capacity
 from components.registry import ExternalRegistry
+from components.timings import Profile
 from infra.host_groups import KINDS, HostGroup, Values
 from mooring.toolchain import pins
 
@@ -44,6 +45,9 @@ class Settings(Values):
     registry_password: Annotated[str | None, Field(repr=False)] = None
     drillable: bool = False
     """Whether `mooring drill` may break things here to see them heal; nothing that matters to anybody may run here."""
+
+    timings: Profile | None = None
+    """How soon the silent count as dead, in the place of what the servers' processors say: `fast` or `careful`."""
 
     consul_version: str = pins.CONSUL.version
     nomad_version: str = pins.NOMAD.version

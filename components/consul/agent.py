@@ -9,6 +9,7 @@ import pulumi
 
 from components.access import Endpoint
 from components.hosts import Host, Role
+from components.timings import Timings, text
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.toolchain import binaries
@@ -40,6 +41,7 @@ class AgentArgs:
     version: str
     authority: pki.Authority
     secrets: Secrets
+    timings: Timings
     own_token: pulumi.Output[str]
     """With the rights of this node and no other."""
 
@@ -109,6 +111,7 @@ def agent_configuration(
     datacenter: str,
     is_server: bool,
     answers_dns: bool,
+    timings: Timings,
     secrets: Mapping[str, str],
 ) -> dict[str, Any]:
     """One agent's configuration. `secrets` holds `gossip_key`, and the tokens `agent`, `dns` and `management`."""
@@ -152,8 +155,7 @@ def agent_configuration(
             "enable_token_persistence": True,
             "tokens": tokens,
         },
-        # Multiplier 1: Consul's default of 5 is for machines without a core of their own, and elects in 5-20 s.
-        "performance": {"raft_multiplier": 1, "rpc_hold_timeout": "7s", "leave_drain_time": "5s"},
+        "performance": {"raft_multiplier": timings.raft_multiplier, "rpc_hold_timeout": "7s", "leave_drain_time": "5s"},
         # An agent that is restarted must not leave: its services would vanish from the catalogue for that time.
         "leave_on_terminate": False,
         "skip_leave_on_interrupt": True,
@@ -180,7 +182,7 @@ def agent_configuration(
             "bootstrap_expect": len(servers),
             "autopilot": {
                 "cleanup_dead_servers": True,
-                "last_contact_threshold": "200ms",
+                "last_contact_threshold": text(timings.late_after),
                 "max_trailing_logs": 250,
                 "server_stabilization_time": "10s",
                 "min_quorum": len(servers),
@@ -231,6 +233,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[str]:
                 datacenter=args.datacenter,
                 is_server=Role.SERVER in args.host.roles,
                 answers_dns=Role.EDGE in args.host.roles,
+                timings=args.timings,
                 secrets=known,
             ),
             indent=1,

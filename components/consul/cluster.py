@@ -8,6 +8,7 @@ from components.access import ConsulAccess, Endpoint, after
 from components.consul.agent import HTTPS_PORT, AgentArgs, Secrets, agent
 from components.consul.tokens import TokenIds, policies, policy, token
 from components.hosts import Host, Role
+from components.timings import Timings
 from mooring.kinds import pki
 from mooring.kinds.consul_cluster import Cluster
 from mooring.kinds.random import Bytes, Uuid
@@ -23,6 +24,7 @@ class ConsulCluster(pulumi.ComponentResource):
         hosts: Sequence[Host],
         authority: pki.Authority,
         datacenter: str,
+        timings: Timings,
         version: str,
         goes_with: pulumi.Resource,
         drillable: bool = False,
@@ -60,6 +62,7 @@ class ConsulCluster(pulumi.ComponentResource):
                     version=version,
                     authority=authority,
                     secrets=secrets,
+                    timings=timings,
                     own_token=own[host.name].secret,
                     endpoint=management,
                 ),

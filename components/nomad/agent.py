@@ -10,6 +10,7 @@ import pulumi
 
 from components.access import IMAGE_CREDENTIALS, Endpoint
 from components.hosts import Host, Role
+from components.timings import Timings, text
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.toolchain import binaries
@@ -36,31 +37,10 @@ ENGINE_CAPABILITIES = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Heartbeats:
-    """How soon a silent client counts as down."""
-
-    min_ttl: str
-    grace: str
-    failover_ttl: str
-
-
-def heartbeats(clients: int) -> Heartbeats:
-    """The fastest times at which no client was wrongly marked as down.
-
-    A client beats every 2-4 s and is down 2 s after a missed one. After a change of leader each client is given
-    `failover_ttl`; its default of 5 minutes is the whole outage when the server that led and hosted the app dies.
-    Nomad asks for more than 2·clients/50 + 10·min_ttl; 12 s and 16 s marked healthy clients down, 21 s none, since a
-    client whose server's address is gone needs up to 14 s to move to another.
-    """
-    seconds = 21 + 2 * clients // 50
-    return Heartbeats(min_ttl="2s", grace="2s", failover_ttl=f"{seconds}s")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class AgentArgs:
     host: Host
     servers: Sequence[Host]
-    clients: int
+    timings: Timings
     datacenter: str
     version: str
     network: IPv4Network
@@ -135,7 +115,7 @@ def agent_configuration(
     datacenter: str,
     network: IPv4Network,
     roles: frozenset[Role],
-    clients: int,
+    timings: Timings,
     memory_mib: int | None,
     control_group: str | None,
     secrets: Mapping[str, str],
@@ -188,20 +168,19 @@ def agent_configuration(
         "log_level": "INFO",
     }
     if Role.SERVER in roles:
-        pace = heartbeats(clients)
         configuration["server"] = {
             "enabled": True,
             "bootstrap_expect": len(servers),
             "encrypt": secrets["gossip_key"],
-            "raft_multiplier": 1,
+            "raft_multiplier": timings.raft_multiplier,
             "server_join": _join([server for server in servers if server != address]),
-            "min_heartbeat_ttl": pace.min_ttl,
-            "heartbeat_grace": pace.grace,
-            "failover_heartbeat_ttl": pace.failover_ttl,
+            "min_heartbeat_ttl": text(timings.heartbeat_ttl),
+            "heartbeat_grace": text(timings.heartbeat_grace),
+            "failover_heartbeat_ttl": text(timings.failover_ttl),
         }
         configuration["autopilot"] = {
             "cleanup_dead_servers": True,
-            "last_contact_threshold": "200ms",
+            "last_contact_threshold": text(timings.late_after),
             "max_trailing_logs": 250,
             "server_stabilization_time": "10s",
             "min_quorum": len(servers),
@@ -277,7 +256,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[str]:
                 datacenter=args.datacenter,
                 network=args.network,
                 roles=args.host.roles,
-                clients=args.clients,
+                timings=args.timings,
                 memory_mib=args.host.memory_mib,
                 control_group=args.host.control_group,
                 secrets=known,

@@ -8,6 +8,7 @@ import pulumi
 from components.access import Endpoint, NomadAccess, after
 from components.hosts import Host, Role
 from components.nomad.agent import HTTP_PORT, AgentArgs, agent
+from components.timings import Timings
 from mooring.kinds import pki
 from mooring.kinds.nomad_acl import AclPolicy, AclToken
 from mooring.kinds.nomad_cluster import Cluster
@@ -43,6 +44,7 @@ class NomadCluster(pulumi.ComponentResource):
         hosts: Sequence[Host],
         authority: pki.Authority,
         datacenter: str,
+        timings: Timings,
         version: str,
         network: IPv4Network,
         consul: Mapping[str, pulumi.Output[str]],
@@ -73,7 +75,7 @@ class NomadCluster(pulumi.ComponentResource):
                 AgentArgs(
                     host=host,
                     servers=servers,
-                    clients=len(clients),
+                    timings=timings,
                     datacenter=datacenter,
                     version=version,
                     network=network,

@@ -3,12 +3,11 @@
 from ipaddress import IPv4Network
 from typing import Any
 
-import pytest
-
 from components.access import IMAGE_CREDENTIALS
 from components.consul import agent as consul
 from components.hosts import Role
 from components.nomad import agent as nomad
+from components.timings import Profile, timings
 
 SERVERS = ["198.18.0.11", "198.18.0.12", "198.18.0.13"]
 SECRETS = {"gossip_key": "g", "agent": "a", "dns": "d", "management": "m", "consul_token": "c"}
@@ -22,6 +21,7 @@ def consul_agent(**changes: Any) -> dict[str, Any]:
         "datacenter": "dc1",
         "is_server": True,
         "answers_dns": False,
+        "timings": timings([], clients=3),
         "secrets": SECRETS,
     }
     return consul.agent_configuration(**(arguments | changes))
@@ -35,7 +35,7 @@ def nomad_agent(**changes: Any) -> dict[str, Any]:
         "datacenter": "dc1",
         "network": IPv4Network("198.18.0.0/24"),
         "roles": frozenset({Role.SERVER, Role.CLIENT}),
-        "clients": 3,
+        "timings": timings([], clients=3),
         "memory_mib": None,
         "control_group": None,
         "secrets": SECRETS,
@@ -95,13 +95,13 @@ def test_passwords_for_images_lie_outside_the_folder_that_nomad_reads_as_its_con
     assert not IMAGE_CREDENTIALS.startswith(f"{nomad.CONFIGURATION}/")
 
 
-@pytest.mark.parametrize("clients", [1, 3, 49, 200, 1000])
-def test_a_new_leader_waits_longer_for_heartbeats_than_nomad_requires(clients: int) -> None:
-    """Nomad's formula: 2*(clients/50) + 10*min_heartbeat_ttl."""
-    pace = nomad.heartbeats(clients)
+def test_every_server_is_told_how_long_its_silence_may_last() -> None:
+    careful = timings([], clients=3, profile=Profile.CAREFUL)
+    told = nomad_agent(timings=careful)
 
-    required = 2 * (clients / 50) + 10 * int(pace.min_ttl.rstrip("s"))
-    assert int(pace.failover_ttl.rstrip("s")) > required
+    assert (told["server"]["raft_multiplier"], told["server"]["failover_heartbeat_ttl"]) == (5, "60s")
+    assert told["autopilot"]["last_contact_threshold"] == "2s"
+    assert consul_agent(timings=careful)["performance"]["raft_multiplier"] == 5
 
 
 def test_only_a_server_may_speak_as_one() -> None:

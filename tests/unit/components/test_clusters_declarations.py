@@ -11,8 +11,10 @@ from fakes.engine import Engine
 
 from components.consul import ConsulCluster
 from components.nomad import NomadCluster
+from components.timings import timings
 from mooring.plugin.wire import plain
 
+PACE = timings([], clients=3)
 AGENT = "mooring:host:Agent"
 NETWORK = IPv4Network("198.18.9.0/24")
 SERVERS = ["dev-server-1", "dev-server-2", "dev-server-3"]
@@ -34,6 +36,7 @@ def clusters(engine: Engine, ground: Callable[[], Any]) -> Clusters:
             authority=on.authority.consul,
             datacenter="dc1",
             version="1.13.9",
+            timings=PACE,
             goes_with=on.hosts.goes_with,
         )
         nomad = NomadCluster(
@@ -42,6 +45,7 @@ def clusters(engine: Engine, ground: Callable[[], Any]) -> Clusters:
             authority=on.authority.nomad,
             datacenter="dc1",
             version="1.6.3",
+            timings=PACE,
             network=NETWORK,
             consul=consul.access.nomad,
             goes_with=on.hosts.goes_with,

@@ -13,8 +13,10 @@ from components.app import App
 from components.image import Image
 from components.load_balancer import LoadBalancer, Service
 from components.registry import ExternalRegistry, Registry
+from components.timings import timings
 from mooring.plugin.wire import plain
 
+PACE = timings([], clients=3)
 CONTAINER = "docker:index/container:Container"
 FILES = "mooring:host:Files"
 
@@ -43,7 +45,7 @@ def deliver(engine: Engine, ground: Callable[[], Any]) -> Callable[..., Delivery
             image = Image("hello", context="../apps/hello", base=base, registry=registry.access)
             nomad = NomadAccess(deploy=endpoint(), status=endpoint(), datacenter="dc1", goes_with=on.hosts.goes_with)
             app = App("hello", image=image.reference, on=nomad, port=8080, health="/healthz")
-            edge = LoadBalancer("edge", hosts=[on.hosts.every[-1]], routes={"/": app.service})
+            edge = LoadBalancer("edge", hosts=[on.hosts.every[-1]], routes={"/": app.service}, timings=PACE)
             return Delivery(registry=registry, image=image, app=app, edge=edge)
 
         return engine.run(program)
@@ -148,7 +150,7 @@ def test_the_url_exists_only_once_the_apps_are_healthy_and_every_balancer_runs(
 def test_a_path_that_is_none_is_refused_before_anything_is_declared(engine: Engine, ground: Callable[[], Any]) -> None:
     def program() -> None:
         routes: dict[str, Service] = {"no path": None}  # type: ignore[dict-item]
-        LoadBalancer("edge", hosts=ground().hosts.every, routes=routes)
+        LoadBalancer("edge", hosts=ground().hosts.every, routes=routes, timings=PACE)
 
     with pytest.raises(ValueError, match="LoadBalancer edge: route 'no path' must be a path that starts with a slash"):
         engine.run(program)
