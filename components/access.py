@@ -45,7 +45,7 @@ class NomadAccess:
     """With the right to read what `mooring status` shows."""
 
     datacenter: str
-    goes_with: pulumi.Resource
+    goes_with: pulumi.Resource | None
     """When this is deleted, no job needs to be stopped first."""
 
     drill: Endpoint | None = None

@@ -26,13 +26,12 @@ class ConsulCluster(pulumi.ComponentResource):
         datacenter: str,
         timings: Timings,
         version: str,
-        goes_with: pulumi.Resource,
+        goes_with: pulumi.Resource | None,
         drillable: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:consul:ConsulCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        going = pulumi.ResourceOptions(parent=self, deleted_with=goes_with)
         servers = [host for host in hosts if Role.SERVER in host.roles]
         own = {host.name: TokenIds(f"{name}-{host.name}", self) for host in hosts}
         ids = {use: TokenIds(f"{name}-{use}", self) for use in policies(drillable=drillable)}
@@ -78,6 +77,8 @@ class ConsulCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
         )
         formed = after(management, cluster)
+        # What is kept in the cluster goes with it, even where the machines stay.
+        going = pulumi.ResourceOptions(parent=self, deleted_with=goes_with or cluster)
         agents_tokens = [
             token(
                 f"{name}-{host.name}-agent",

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
+import pulumi_docker as docker
 
 from mooring.kinds.ssh import KeyPair
 
@@ -42,9 +43,9 @@ class HostNetwork:
     """The network that a stack's hosts share."""
 
     cidr: IPv4Network
-    name: pulumi.Output[str]
-    resource: pulumi.Resource
-    """It is deleted last, when every host is gone and with them whatever was on them."""
+    bridge: docker.Network | None
+    """Of this machine's engine, where there are local nodes. It is deleted last, when every node is gone and with them
+    whatever was on them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

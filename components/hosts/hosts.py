@@ -37,7 +37,7 @@ class Hosts(pulumi.ComponentResource):
             published=None if edge is None else (edge, port),
         )
         self.every: list[Host] = [host for group in groups for host in _built(group, ground)]
-        self.goes_with: pulumi.Resource = network.resource
+        self.goes_with = all_go_with(self.every)
         self.identity = Identity(
             f"{name}-identity",
             directory=str(places.state() / "ssh" / f"{pulumi.get_project()}-{pulumi.get_stack()}"),
@@ -82,6 +82,12 @@ def unserved(groups: Sequence[Group]) -> list[str]:
 def published(groups: Sequence[Group]) -> str | None:
     """The group whose first host's port 80 appears on the user's loopback: the first of local nodes with a balancer."""
     return next((g.name for g in groups if Role.EDGE in g.roles and isinstance(g, LocalGroup)), None)
+
+
+def all_go_with(hosts: Sequence[Host]) -> pulumi.Resource | None:
+    """With what the stack's machines vanish as a whole; None where some stay, or they do not go together."""
+    first, *others = [host.goes_with for host in hosts]
+    return first if all(other is first for other in others) else None
 
 
 def _child(parent: pulumi.Resource) -> pulumi.ResourceOptions:

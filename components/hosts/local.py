@@ -161,6 +161,9 @@ class LocalHost(pulumi.ComponentResource):
 
 def local_hosts(group: LocalGroup, ground: Ground) -> list[Host]:
     """Declare every host of the group."""
+    if ground.network.bridge is None:
+        raise ValueError(f"group {group.name}: local nodes need a network with a bridge")
+    bridge = ground.network.bridge
     return [
         LocalHost(
             f"{pulumi.get_stack()}-{group.name}-{index}",
@@ -168,14 +171,14 @@ def local_hosts(group: LocalGroup, ground: Ground) -> list[Host]:
                 group=group,
                 index=index,
                 address=address,
-                network=ground.network.name,
+                network=bridge.name,
                 image=images.reference("machine"),
                 authorized_key=ground.key.public_key,
                 private_key=ground.key.private_key,
                 publish=ground.published[1]
                 if ground.published and (ground.published[0], 1) == (group.name, index)
                 else None,
-                goes_with=ground.network.resource,
+                goes_with=bridge,
             ),
             opts=pulumi.ResourceOptions(parent=ground.parent),
         ).host

@@ -48,13 +48,12 @@ class NomadCluster(pulumi.ComponentResource):
         version: str,
         network: IPv4Network,
         consul: Mapping[str, pulumi.Output[str]],
-        goes_with: pulumi.Resource,
+        goes_with: pulumi.Resource | None,
         drillable: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:nomad:NomadCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        going = pulumi.ResourceOptions(parent=self, deleted_with=goes_with)
         servers = [host for host in hosts if Role.SERVER in host.roles]
         clients = [host for host in hosts if Role.CLIENT in host.roles]
         operator = pki.Certificate(
@@ -97,6 +96,8 @@ class NomadCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
         )
         formed = after(management, cluster)
+        # What is kept in the cluster goes with it, even where the machines stay.
+        going = pulumi.ResourceOptions(parent=self, deleted_with=goes_with or cluster)
         rights = {
             use: AclPolicy(f"{name}-{use}", endpoint=formed, name=use, rules=rules, opts=going)
             for use, rules in policies(drillable=drillable).items()

@@ -41,8 +41,8 @@ def ground(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ground]:
     monkeypatch.setenv("MOORING_CACHE", "/cache")
 
     def lay() -> Ground:
-        network = Network("platform", cidr=IPv4Network("198.18.9.0/24"))
         groups = [group("server", 3, SERVER), group("edge", 1, EDGE)]
+        network = Network("platform", cidr=IPv4Network("198.18.9.0/24"), groups=groups)
         hosts = Hosts("hosts", groups=groups, network=network.access, port=8080)
         return Ground(hosts=hosts, authority=Authority("authority"))
 
