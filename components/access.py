@@ -44,6 +44,9 @@ class NomadAccess:
     status: Endpoint
     """With the right to read what `mooring status` shows."""
 
+    catalogue: Endpoint
+    """Consul's, with the right to read which checks fail."""
+
     datacenter: str
     goes_with: pulumi.Resource | None
     """When this is deleted, no job needs to be stopped first."""

@@ -1,13 +1,12 @@
 """A job of any kind, as typed pieces: for what is no plain web service. The short form for those is `App`."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pulumi
 
 from components.access import NomadAccess, Service
+from components.job_body import body_of
 from mooring import jobs
-from mooring.clients.answers import rows, table
 from mooring.kinds.nomad_job import Job as Resource
 
 
@@ -26,15 +25,12 @@ class Job(pulumi.ComponentResource):
     ) -> None:
         """Where a task's image is one of the names in `images`, what was pushed under it takes its place."""
         super().__init__("platform:job:Job", name, None, opts)
-        if problems := job.problems():
-            raise pulumi.RunError(
-                "\n".join([f"job {job.id} cannot be run:", *(f"  {problem}" for problem in problems)])
-            )
         self._job = job
         self._running = Resource(
             name,
             endpoint=on.deploy,
-            job=with_images(job.to_api(), images or {}),
+            catalogue=on.catalogue,
+            job=body_of(job, images),
             strict=strict,
             opts=pulumi.ResourceOptions(parent=self, deleted_with=on.goes_with),
         )
@@ -59,16 +55,3 @@ def health_paths(job: jobs.Job) -> dict[str, str]:
         for check in reversed(service.checks)
         if isinstance(check, jobs.HttpCheck)
     }
-
-
-def with_images(value: Any, images: Mapping[str, pulumi.Input[str]]) -> Any:
-    """The job with the image of each task that uses a name of ours; everything else is as it was."""
-    match value:
-        case {"Config": {"image": str(image)}} if image in images:
-            return {**value, "Config": {**value["Config"], "image": images[image]}}
-        case dict():
-            return {key: with_images(inner, images) for key, inner in table(value).items()}
-        case list():
-            return [with_images(inner, images) for inner in rows(value)]
-        case _:
-            return value

@@ -42,7 +42,7 @@ nomad = NomadCluster(
     version=settings.nomad_version,
     timings=pace,
     network=settings.network,
-    consul=consul.access.nomad,
+    consul=consul.access,
     goes_with=hosts.goes_with,
     drillable=settings.drillable,
 )

@@ -1,11 +1,11 @@
 """A Nomad cluster: servers on the hosts that decide, clients on those that run apps, and tokens for who uses it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 import pulumi
 
-from components.access import Endpoint, NomadAccess, after
+from components.access import ConsulAccess, Endpoint, NomadAccess, after
 from components.hosts import Host, Role
 from components.nomad.agent import HTTP_PORT, AgentArgs, agent
 from components.timings import Timings
@@ -15,7 +15,12 @@ from mooring.kinds.nomad_cluster import Cluster
 from mooring.kinds.random import Bytes, Uuid
 
 POLICIES = {
-    "deploy": ('namespace "default" { policy = "write" }\nnode { policy = "read" }\nagent { policy = "read" }\n'),
+    # A namespace's own policy says nothing of its variables, which hold the secrets of apps.
+    "deploy": (
+        'namespace "default" {\n  policy = "write"\n'
+        '  variables { path "*" { capabilities = ["list", "read", "write", "destroy"] } }\n}\n'
+        'node { policy = "read" }\nagent { policy = "read" }\n'
+    ),
     "status": (
         'namespace "default" { policy = "read" }\nnode { policy = "read" }\nagent { policy = "read" }\n'
         'operator { policy = "read" }\n'
@@ -47,7 +52,7 @@ class NomadCluster(pulumi.ComponentResource):
         timings: Timings,
         version: str,
         network: IPv4Network,
-        consul: Mapping[str, pulumi.Output[str]],
+        consul: ConsulAccess,
         goes_with: pulumi.Resource | None,
         drillable: bool = False,
         opts: pulumi.ResourceOptions | None = None,
@@ -80,7 +85,7 @@ class NomadCluster(pulumi.ComponentResource):
                     network=network,
                     authority=authority,
                     gossip_key=gossip_key,
-                    consul=consul,
+                    consul=consul.nomad,
                     endpoint=management,
                 ),
                 self,
@@ -116,6 +121,7 @@ class NomadCluster(pulumi.ComponentResource):
             deploy={**formed, "token": tokens["deploy"].secret_id},
             status={**formed, "token": tokens["status"].secret_id},
             drill={**formed, "token": tokens["drill"].secret_id} if drillable else None,
+            catalogue=consul.status,
             datacenter=datacenter,
             goes_with=goes_with,
         )

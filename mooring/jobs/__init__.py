@@ -40,9 +40,11 @@ from mooring.jobs.drivers import (
 )
 from mooring.jobs.group import Consul, Group
 from mooring.jobs.job import Job, problems_of
+from mooring.jobs.later import Later, later, resolved, torn
 from mooring.jobs.left_out import LEFT_OUT
 from mooring.jobs.logs import LogConfig
 from mooring.jobs.network import Dns, Network, Port
+from mooring.jobs.piece import merged
 from mooring.jobs.placement import Affinity, Constraint, Spread, SpreadTarget
 from mooring.jobs.policies import Migrate, Reschedule, Restart, Update
 from mooring.jobs.problem import InvalidJob, Problem
@@ -95,6 +97,7 @@ __all__ = [
     "InvalidJob",
     "Java",
     "Job",
+    "Later",
     "Lifecycle",
     "LinkedService",
     "LogConfig",
@@ -135,5 +138,9 @@ __all__ = [
     "VolumeOptions",
     "Wait",
     "as_python",
+    "later",
+    "merged",
     "problems_of",
+    "resolved",
+    "torn",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from mooring.clients.answers import Json, rows, table
 from mooring.clients.nomad import Nomad
+from mooring.kinds.nomad_checks import FailingChecks
 from mooring.waiting import Cancelled, Clock, TimedOut, wait_for
 
 Say = Callable[[str], None]
@@ -42,14 +43,19 @@ class GaveUp(Exception):
     """The scheduler came to no answer: the job is registered, and nothing of it may have been placed."""
 
 
-def evaluation_reasons(api: Nomad, job: str, evaluation: str, say: Say, clock: Clock) -> list[str]:
-    """Nothing once the deployment is healthy; otherwise why it is not, as a person needs it."""
+def evaluation_reasons(
+    api: Nomad, job: str, evaluation: str, say: Say, clock: Clock, *, checks: FailingChecks | None = None
+) -> list[str]:
+    """Nothing once the deployment is healthy; otherwise why it is not, as a person needs it.
+
+    With `checks` also what those of its services said.
+    """
     try:
-        done = _evaluated(api, evaluation, say, clock)
+        done = evaluated(api, evaluation, say, clock)
         if reasons := placement_failures(job, done):
             return reasons
         deployment = _own_deployment(api, job, done, say, clock)
-        return deployment_reasons(api, job, deployment, say, clock) if deployment else []
+        return deployment_reasons(api, job, deployment, say, clock, checks=checks) if deployment else []
     except (TimedOut, Cancelled) as error:
         return [str(error)]
     except GaveUp as error:
@@ -75,7 +81,8 @@ def _own_deployment(api: Nomad, job: str, evaluation: Json, say: Say, clock: Clo
     return wait_for(latest, f"job {job} has a deployment of its own", within=OWN_WITHIN, every=0.5, clock=clock)
 
 
-def _evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock) -> Json:
+def evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock) -> Json:
+    """The evaluation once it is done; raises `GaveUp`, `TimedOut` and `Cancelled`."""
     if not evaluation:  # periodic and parameterised jobs are not evaluated when they are registered
         return {}
 
@@ -130,7 +137,9 @@ def _update(update: Mapping[str, int]) -> str:
     return ", ".join(f"{update[key]} {words}" for key, words in WORDS if update.get(key))
 
 
-def deployment_reasons(api: Nomad, job: str, deployment: str, say: Say, clock: Clock) -> list[str]:
+def deployment_reasons(
+    api: Nomad, job: str, deployment: str, say: Say, clock: Clock, *, checks: FailingChecks | None = None
+) -> list[str]:
     """Nothing once this deployment is healthy; otherwise why it is not. `Cancelled` when the clock is told to stop."""
     found, index = api.deployment(deployment), 0
     deadline = clock.now() + DEPLOYED_WITHIN
@@ -140,8 +149,10 @@ def deployment_reasons(api: Nomad, job: str, deployment: str, say: Say, clock: C
             case DeploymentStatus.SUCCESSFUL:
                 return []
             case DeploymentStatus.FAILED | DeploymentStatus.CANCELLED:
-                return [f"job {job}: {found['StatusDescription']}", *_unhealthy(api, found)]
+                return [f"job {job}: {found['StatusDescription']}", *_unhealthy(api, found, checks)]
             case _:
+                if checks is not None:
+                    checks.look()  # now, since an instance that is given up takes its checks out of the catalogue
                 clock.sleep(0)  # raises when the person asked to stop
                 found, index = api.deployment_after(deployment, index)
     raise TimedOut(f"job {job}: its deployment did not end within {DEPLOYED_WITHIN:g} s")
@@ -157,19 +168,26 @@ def progress(deployment: Mapping[str, Any]) -> str:
     return f"{healthy} of {wanted} healthy, {placed} placed" + (f", {canaries} canaries" if canaries else "")
 
 
-def _unhealthy(api: Nomad, deployment: Json) -> list[str]:
-    """What happened to each instance of the deployment that is not healthy: events, then its last words."""
+def _unhealthy(api: Nomad, deployment: Json, checks: FailingChecks | None) -> list[str]:
+    """What happened to each instance of the deployment that is not healthy."""
+    return [
+        reason
+        for allocation in api.deployment_allocations(deployment["ID"])
+        if not table(allocation["DeploymentStatus"]).get("Healthy")
+        for reason in (*story(api, allocation), *(checks.of(allocation) if checks else ()))
+    ]
+
+
+def story(api: Nomad, allocation: Json) -> list[str]:
+    """What became of each task of an instance: where it ran, its last events, and its last 20 lines."""
     reasons: list[str] = []
-    for allocation in api.deployment_allocations(deployment["ID"]):
-        if table(allocation["DeploymentStatus"]).get("Healthy"):
-            continue
-        for task, state in table(allocation["TaskStates"]).items():
-            events = "; ".join(e["DisplayMessage"] for e in rows(state["Events"])[-4:] if e["DisplayMessage"])
-            words = [
-                line
-                for stream in ("stdout", "stderr")
-                for line in api.log_tail(allocation["ID"], task, stream=stream).splitlines()
-            ][-20:]
-            head = f"instance {allocation['ID'][:8]} on {allocation['NodeName']}, task {task}: {events}"
-            reasons.append("\n".join([head, *(f"    {line}" for line in words)]))
+    for task, state in table(allocation["TaskStates"]).items():
+        events = "; ".join(e["DisplayMessage"] for e in rows(state["Events"])[-4:] if e["DisplayMessage"])
+        words = [
+            line
+            for stream in ("stdout", "stderr")
+            for line in api.log_tail(allocation["ID"], task, stream=stream).splitlines()
+        ][-20:]
+        head = f"instance {allocation['ID'][:8]} on {allocation['NodeName']}, task {task}: {events}"
+        reasons.append("\n".join([head, *(f"    {line}" for line in words)]))
     return reasons

@@ -6,13 +6,13 @@ from typing import Any
 import pulumi
 from typing_extensions import override
 
-from mooring.clients import nomad
+from mooring.clients import consul, nomad
 from mooring.clients.answers import Json, rows, table
 from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
 from mooring.clients.nomad import Nomad
 from mooring.jobs import problems_of
-from mooring.kinds.cluster import CLUSTER_SECRETS
+from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
 from mooring.kinds.kind import (
     Handler,
     Made,
@@ -26,6 +26,7 @@ from mooring.kinds.kind import (
     Work,
     register,
 )
+from mooring.kinds.nomad_checks import FailingChecks
 from mooring.kinds.nomad_deployment import (
     DeploymentStatus,
     consequences,
@@ -42,6 +43,17 @@ ATTEMPT = "mooring.attempt"
 
 NOTHING: tuple[Any, ...] = ({}, [], "")
 """What a program says where Nomad answers null."""
+
+JOB_SECRETS = frozenset(
+    {
+        "catalogue.private_key",
+        "catalogue.token",
+        "job.TaskGroups.*.Tasks.*.Config.auth.password",
+        "job.TaskGroups.*.Tasks.*.Config.auth.*.password",
+    }
+)
+"""Passwords whatever the program says; the driver takes one login and a list with one as the same."""
+
 
 
 class HasNoPlace(Exception):
@@ -60,6 +72,9 @@ class JobSpec(Spec):
     job: Json
     """As `POST /v1/jobs` takes it under `Job`."""
 
+    catalogue: Endpoint | None = None
+    """Consul's, where the checks of the job's services say why they fail."""
+
     strict: bool = False
     """Fail the preview of a job that has no place now, instead of only saying so."""
 
@@ -69,7 +84,7 @@ class JobHandler(Handler[JobSpec]):
     token = "mooring:nomad:Job"  # noqa: S105 -- a type token, not a secret
     spec = JobSpec
     identity = frozenset({"job_id"})
-    access = frozenset({"endpoint"})
+    access = frozenset({"endpoint", "catalogue"})
     # An image that is about to be built has no digest yet; the scheduler places it all the same.
     foreseen_in_part = frozenset({"job"})
     secret_inputs = CLUSTER_SECRETS
@@ -83,7 +98,10 @@ class JobHandler(Handler[JobSpec]):
     @override
     def foresee(self, spec: JobSpec, work: Work) -> None:
         api = nomad.region(spec.endpoint)
-        plan = api.plan(_marked(spec.job, api.job(spec.job["ID"]), work))
+        live = api.job(spec.job["ID"])
+        plan = api.plan(marked(with_live_counts(spec.job, live), live, work))
+        for line in owned_counts(spec.job, table(live)):
+            work.tell(line)
         for line in consequences(spec.job["ID"], plan):
             work.tell(line)
         if spec.strict and (reasons := placement_failures(spec.job["ID"], plan)):
@@ -93,11 +111,11 @@ class JobHandler(Handler[JobSpec]):
     def create(self, spec: JobSpec, work: Work) -> Made:
         api = nomad.region(spec.endpoint)
         found = api.job(spec.job["ID"])
-        if found is not None and table(found["Meta"]).get(OWNER) != _owner(work) and not _same(spec.job, found):
+        if found is not None and not is_ours(found, work) and not same_job(spec.job, found):
             raise NotOurs(
                 f"nomad has a job {spec.job['ID']!r} that this stack did not register: stop and purge it first"
             )
-        return Made(id=spec.job["ID"], outputs=_deployed(api, spec.job, found, work))
+        return Made(id=spec.job["ID"], outputs=_deployed(spec, found, work))
 
     @override
     def read(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> Seen[JobSpec] | None:
@@ -108,7 +126,8 @@ class JobHandler(Handler[JobSpec]):
         found = api.job(id_)
         if found is None:
             return None
-        return Seen(spec=spec.model_copy(update={"job": as_declared(spec.job, found)}), outputs=_outputs(found))
+        job = _seen(api, spec.job, found, outputs, work)
+        return Seen(spec=spec.model_copy(update={"job": job}), outputs=_outputs(found))
 
     @override
     def update(self, id_: str, old: JobSpec, new: JobSpec, outputs: Props, work: Work) -> Props:
@@ -119,7 +138,7 @@ class JobHandler(Handler[JobSpec]):
                 f"job {id_} was registered by somebody else since the preview (version {found['Version']}): nothing "
                 "was written, run `pulumi preview` to see the difference"
             )
-        return _deployed(api, new.job, found, work)
+        return _deployed(new, found, work)
 
     @override
     def delete(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> None:
@@ -148,6 +167,23 @@ def as_declared(declared: Any, live: Any) -> Any:
     if isinstance(declared, list) and isinstance(live, list):
         wanted, present = rows(declared), rows(live)
         if _named(wanted) and _named(present):
+def _seen(api: Nomad, declared: Json, found: Json, outputs: Props, work: Work) -> Json:
+    """What is there now, in the words of `declared`, which was what was registered when `outputs` were recorded."""
+    for line in owned_counts(declared, found):
+        work.tell(line)
+    found = with_declared_counts(found, declared)
+    if outputs.get("settled") is True:  # otherwise what is recorded may be another version than the one declared
+        recorded = [v for v in api.versions(found["ID"]) if v["JobModifyIndex"] == outputs["modify_index"]]
+        if recorded:
+            return observed(declared, with_declared_counts(recorded[0], declared), found)
+        work.warn(
+            f"job {found['ID']}: nomad has forgotten the version that was registered from here, as others were since; "
+            "of the fields that the program leaves to nomad a change is not seen"
+        )
+    kept: Json = as_declared(declared, found)
+    return kept
+
+
             by_name = {item["Name"]: item for item in present}
             kept = [as_declared(item, by_name.pop(item["Name"])) for item in wanted if item["Name"] in by_name]
             return [*kept, *by_name.values()]
@@ -173,18 +209,24 @@ def unchanged(summary: Mapping[str, Any], job: Json, outputs: Props) -> bool:
     return same_index and outputs.get("settled") is True and summary["Stop"] is bool(job.get("Stop"))
 
 
-def _same(job: Json, found: Json) -> bool:
-    return as_declared(job, found) == job and not found["Stop"]
+def same_job(job: Json, found: Json) -> bool:
+    """Whether what Nomad holds is what the program says."""
+    return as_declared(job, with_declared_counts(found, job)) == job and not found["Stop"]
+
+
+def is_ours(found: Json, work: Work) -> bool:
+    return table(found["Meta"]).get(OWNER) == _owner(work)
 
 
 def _owner(work: Work) -> str:
     return f"{work.project}/{work.stack}"
 
 
-def _marked(job: Json, found: Json | None, work: Work) -> Json:
-    """The job with what we keep in its meta: whose it is, and how often it was tried."""
+def marked(job: Json, found: Json | None, work: Work, *, again: bool = False) -> Json:
+    """The job with what we keep in its meta: whose it is, and how often it was tried; `again` is one more time."""
     kept = table(table(found).get("Meta"))
-    attempt = {ATTEMPT: kept[ATTEMPT]} if ATTEMPT in kept else {}
+    tried = int(kept.get(ATTEMPT, "0")) + again
+    attempt = {ATTEMPT: str(tried)} if tried else {}
     return {**job, "Meta": {**table(job.get("Meta")), OWNER: _owner(work), **attempt}}
 
 
@@ -192,17 +234,17 @@ def _outputs(found: Json) -> Props:
     return {"modify_index": found["JobModifyIndex"], "version": found["Version"], "settled": True}
 
 
-def _deployed(api: Nomad, job: Json, found: Json | None, work: Work) -> Props:
+def _deployed(spec: JobSpec, found: Json | None, work: Work) -> Props:
     """Register the job and wait until it is healthy."""
     id_ = job["ID"]
-    marked = _marked(job, found, work)
     last = api.latest_deployment(id_) if found is not None else None
-    if found is not None and last is not None and _same(job, found) and last["Status"] == DeploymentStatus.FAILED:
-        marked["Meta"][ATTEMPT] = str(int(marked["Meta"].get(ATTEMPT, "0")) + 1)
+    failed = last is not None and last["Status"] == DeploymentStatus.FAILED
+    again = found is not None and failed and same_job(job, found)
+    body = marked(with_live_counts(job, found), found, work, again=again)
     work.say("registering")
     index = 0 if found is None else found["JobModifyIndex"]
     try:
-        evaluation = api.register(marked, unless_changed_since=index)["EvalID"]
+        evaluation = api.register(body, unless_changed_since=index)["EvalID"]
     except ApiError as error:
         now = api.job(id_)
         if now is not None and now["JobModifyIndex"] != index:
@@ -210,10 +252,12 @@ def _deployed(api: Nomad, job: Json, found: Json | None, work: Work) -> Props:
                 f"job {id_} was registered by somebody else just now: nothing was written"
             ) from error
         raise
-    reasons = evaluation_reasons(api, id_, evaluation, work.say, work.clock)
+    reasons = evaluation_reasons(api, id_, evaluation, work.say, work.clock, checks=checks)
     now = api.job(id_)
     outputs = _outputs(now) if now is not None else {}
     if reasons:
+    api, job = nomad.region(spec.endpoint), spec.job
+    checks = None if spec.catalogue is None else FailingChecks(consul.cluster(spec.catalogue), job)
         raise NotHealthy(id_, {**outputs, "settled": False}, reasons)
     return outputs
 
@@ -237,3 +281,6 @@ class Job(Resource):
     ) -> None:
         inputs = {"endpoint": endpoint, "job_id": job["ID"], "job": job, "strict": strict}
         super().__init__(JobHandler, resource_name, inputs, outputs=("modify_index", "version", "settled"), opts=opts)
+        catalogue: pulumi.Input[Mapping[str, Any]] | None = None,
+        if catalogue is not None:
+            inputs["catalogue"] = catalogue

@@ -44,6 +44,8 @@ OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mooring:nomad:AclToken": ("secret_id",),
     "mooring:nomad:Cluster": (),
     "mooring:nomad:Job": ("modify_index", "version"),
+    "mooring:nomad:Run": ("version", "completed"),
+    "mooring:nomad:Variable": ("modify_index",),
     "mooring:pki:Authority": ("certificate_pem", "private_key_pem", "not_after"),
     "mooring:pki:Certificate": ("certificate_pem", "private_key_pem", "not_after"),
     "mooring:random:Bytes": ("value",),

@@ -18,6 +18,9 @@ EVALUATED_AFTER: Final = 0.3
 HEALTHY_AFTER: Final = 1.0
 """Seconds that each instance takes, one after the other."""
 
+BATCH_TAKES: Final = 5.0
+"""Seconds from when a batch instance is placed until it has ended, well or badly."""
+
 UNHEALTHY_AFTER: Final = 15.0
 PLACED_ANEW_AFTER: Final = 30.0
 TRACKED: Final = 6
@@ -33,6 +36,7 @@ JOB_DEFAULTS: Final[Json] = {
     "Dispatched": False,
     "Namespace": "default",
     "NodePool": "default",
+    "ParentID": "",
     "Priority": 50,
     "Region": "global",
     "Stop": False,
@@ -109,12 +113,20 @@ class FakeJobs:
         """The current version, to look at or to tamper with."""
         return self._versions[id_][-1]
 
+    def allocations(self, id_: str) -> list[Json]:
+        """Every instance that the job ever had, the newest first."""
+        return [found for found in reversed(self._allocations.values()) if found["JobID"] == id_]
+
+    def forget(self, id_: str) -> None:
+        """As the servers do with a finished job after some hours."""
+        del self._versions[id_]
+
     def register(self, job: Mapping[str, Any], *, accessor: str = "somebody-else") -> Json:
         """As somebody does who does not care which version was there."""
         return self._register(dict(job), accessor)
 
-    def reply(self, question: Question, accessor: str) -> Reply:  # noqa: C901, PLR0911 -- a server's routes are one table
-        if question.method != "GET":
+    def reply(self, question: Question, accessor: str) -> Reply:  # noqa: C901, PLR0911, PLR0912 -- a server's routes are one table
+        if question.method != "GET" and question.path[-1] != "plan":
             self.writes += 1
         match question.method, question.path:
             case "POST", ["jobs"]:
@@ -128,8 +140,12 @@ class FakeJobs:
             case "GET", ["job", id_, "versions"]:
                 kept = self._versions.get(id_, [])[: -TRACKED - 1 : -1]
                 return Reply(body={"Versions": kept, "Diffs": None}) if kept else _missing("job versions")
+            case "POST", ["job", id_, "plan"]:
+                return Reply(body={"Diff": self._difference(id_, question.body["Job"])})
             case "GET", ["job", id_, "deployment"]:
                 return Reply(body=self._latest_deployment(id_))
+            case "GET", ["job", id_, "allocations"]:
+                return Reply(body=list(map(_stub, self.allocations(id_))))
             case "GET", ["evaluation", id_]:
                 return self._evaluation(id_)
             case "GET", ["deployment", "allocations", id_]:
@@ -161,6 +177,14 @@ class FakeJobs:
         else:
             deploys = False
         return self._evaluate(self.job(job["ID"]), deploys=deploys, because="job-register")
+
+    def _difference(self, id_: str, job: Json) -> Json:
+        """Which of a job's own fields another registration would change; of its groups only whether it would."""
+        if id_ not in self._versions:
+            return {"Type": "Added", "ID": id_}
+        now, then = self.job(id_), canonical(job)
+        changed = sorted(key for key in then.keys() - NOT_SPECIFICATION if then[key] != now[key])
+        return {"Type": "Edited" if changed else "None", "ID": id_, "Fields": [{"Name": key} for key in changed]}
 
     def _keep(self, new: Json) -> None:
         versions = self._versions[new["ID"]]
@@ -243,6 +267,30 @@ class FakeJobs:
         # The same job again is evaluated, but there is nothing to deploy.
         if deploys and job["Type"] == "service" and job["ID"] in self._versions:
             evaluation["DeploymentID"] = self._deploy(job, placed=not failed)["ID"]
+        if deploys and job["Type"] == "batch" and not failed:
+            self._begin(job)
+
+    def _begin(self, job: Json) -> None:
+        """Place the instances of a batch job; those of an earlier version that are still at it are killed."""
+        for found in self._allocations.values():
+            if found["JobID"] == job["ID"] and found["ClientStatus"] == "running":
+                found |= {"ClientStatus": "complete", "DesiredStatus": "stop"}
+        job["Status"] = "running"
+        for group in job["TaskGroups"]:
+            for _ in range(group["Count"]):
+                placed = self._place({"ID": ""}, job, group)
+                ends_as = "failed" if placed["ClientStatus"] == "failed" else "complete"
+                placed["ClientStatus"] = "running"
+                never = any(trouble and trouble.never_ends for trouble in placed["_trouble"].values())
+                if not never:
+                    self._clock.after(BATCH_TAKES, lambda p=placed, s=ends_as: self._end_batch(job, p, s))
+
+    def _end_batch(self, job: Json, allocation: Json, status: str) -> None:
+        if allocation["ClientStatus"] != "running":
+            return
+        allocation["ClientStatus"] = status
+        if all(found["ClientStatus"] != "running" for found in self.allocations(job["ID"])):
+            job["Status"] = "dead"
 
     def _deploy_if_there(self, job: Json) -> None:
         if job["ID"] in self._versions:

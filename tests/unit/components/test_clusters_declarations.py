@@ -47,7 +47,7 @@ def clusters(engine: Engine, ground: Callable[[], Any]) -> Clusters:
             version="1.6.3",
             timings=PACE,
             network=NETWORK,
-            consul=consul.access.nomad,
+            consul=consul.access,
             goes_with=on.hosts.goes_with,
         )
         return Clusters(consul=consul, nomad=nomad)

@@ -43,7 +43,13 @@ def deliver(engine: Engine, ground: Callable[[], Any]) -> Callable[..., Delivery
                 external=elsewhere() if external else None,
             )
             image = Image("hello", context="../apps/hello", base=base, registry=registry.access)
-            nomad = NomadAccess(deploy=endpoint(), status=endpoint(), datacenter="dc1", goes_with=on.hosts.goes_with)
+            nomad = NomadAccess(
+                deploy=endpoint(),
+                status=endpoint(),
+                catalogue=endpoint(),
+                datacenter="dc1",
+                goes_with=on.hosts.goes_with,
+            )
             app = App("hello", image=image.reference, on=nomad, port=8080, health="/healthz")
             edge = LoadBalancer("edge", hosts=[on.hosts.every[-1]], routes={"/": app.service}, timings=PACE)
             return Delivery(registry=registry, image=image, app=app, edge=edge)

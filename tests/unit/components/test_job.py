@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from components.job import health_paths, with_images
+from components.job import health_paths
+from components.job_body import with_images
 from mooring import jobs
 
 SECOND = timedelta(seconds=1)

@@ -140,11 +140,11 @@ def test_only_what_is_said_is_written() -> None:
 def test_the_short_form_is_the_same_job() -> None:
     typed = app("hello", "r/hello@sha256:0", datacenter="dc1", port=8080)
 
-    assert typed.to_api() == app_job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080))
+    assert app_job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080)) == typed
 
 
 def test_the_short_form_can_be_read() -> None:
-    assert Job.from_api(app_job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080))) == app(
+    assert Job.from_api(app_job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080)).to_api()) == app(
         "hello", "r/hello@sha256:0", datacenter="dc1", port=8080
     )
 

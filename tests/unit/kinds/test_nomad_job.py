@@ -8,7 +8,7 @@ from mooring.kinds.nomad_job import as_declared, job_problems
 
 
 def declared() -> dict[str, Any]:
-    return job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080))
+    return job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080)).to_api()
 
 
 def live() -> dict[str, Any]:
