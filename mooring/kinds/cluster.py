@@ -13,6 +13,10 @@ SETTLED_WITHIN = 5.0
 """Seconds. On a busy machine a server is now and then late for one heartbeat (254 ms were seen, autopilot allows 200),
 which it makes up for with the next."""
 
+CONSUL = "mooring:consul:Cluster"
+NOMAD = "mooring:nomad:Cluster"
+"""What a stack has recorded of how its cluster is reached."""
+
 CLUSTER_SECRETS = frozenset({"endpoint.private_key", "endpoint.token"})
 
 

@@ -9,8 +9,11 @@ from typing_extensions import override
 
 from mooring.clients import consul
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
-from mooring.kinds.kind import Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.cluster import CLUSTER_SECRETS, CONSUL
+from mooring.kinds.kind import CannotImport, Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
+
+HIDDEN = "<hidden>"
+"""What Consul tells of a token's secret to whoever may only read."""
 
 
 class PolicySpec(Spec):
@@ -35,6 +38,11 @@ class PolicyHandler(Handler[PolicySpec]):
     identity = frozenset({"name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = CONSUL
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {"name": id_}
 
     @override
     def create(self, spec: PolicySpec, work: Work) -> Made:
@@ -126,6 +134,18 @@ class TokenHandler(Handler[TokenSpec]):
     identity = frozenset({"accessor_id", "secret_id"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS | {"secret_id"}
+    reached_as = CONSUL
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {"accessor_id": id_}
+
+    @override
+    def imported(self, id_: str, access: Props, work: Work) -> Seen[TokenSpec] | None:
+        seen = super().imported(id_, access, work)
+        if seen is not None and seen.spec.secret_id == HIDDEN:
+            raise CannotImport(f"consul does not tell the secret of the token {id_} to a token without acl:write")
+        return seen
 
     @override
     def create(self, spec: TokenSpec, work: Work) -> Made:
@@ -229,6 +249,11 @@ class RoleHandler(Handler[RoleSpec]):
     identity = frozenset({"name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = CONSUL
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {"name": id_}
 
     @override
     def create(self, spec: RoleSpec, work: Work) -> Made:

@@ -11,12 +11,27 @@ from typing_extensions import override
 from mooring.clients import consul
 from mooring.clients.answers import Json, rows, table
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
-from mooring.kinds.kind import Handler, Made, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.cluster import CLUSTER_SECRETS, CONSUL
+from mooring.kinds.kind import (
+    CannotImport,
+    Handler,
+    Made,
+    NotOurs,
+    Problem,
+    Props,
+    Resource,
+    Seen,
+    Spec,
+    Work,
+    register,
+)
 from mooring.kinds.meanwhile import ChangedMeanwhile
 
 OUTSIDE: Final = frozenset({"Kind", "Name"})
 """Keys of an entry that are inputs of their own."""
+
+SERVERS: Final = frozenset({"CreateIndex", "ModifyIndex"})
+"""Keys of an entry that the server sets."""
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
@@ -71,6 +86,7 @@ class EntryHandler(Handler[EntrySpec]):
     identity = frozenset({"kind", "name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = CONSUL
 
     @override
     def check(self, spec: EntrySpec) -> Iterable[Problem]:
@@ -84,6 +100,29 @@ class EntryHandler(Handler[EntrySpec]):
     @override
     def renewed(self, changed: frozenset[str]) -> Iterable[str]:
         return ("modify_index",)
+
+    @override
+    def same(self, old: EntrySpec, new: EntrySpec) -> bool:
+        """Consul's own words for what the program says in others are no change: 1m0s is 60s."""
+        alike = (old.kind, old.name) == (new.kind, new.name)
+        return alike and old.seen_in(new.entry) == old and new.seen_in(old.entry) == new
+
+    @override
+    def named(self, id_: str) -> Props:
+        kind, _, name = id_.partition("/")
+        if not name:
+            raise CannotImport(f"a config entry is imported as KIND/NAME, got {id_!r}")
+        return {"kind": kind, "name": name}
+
+    @override
+    def imported(self, id_: str, access: Props, work: Work) -> Seen[EntrySpec] | None:
+        asked, endpoint = self.named(id_), Endpoint.model_validate(access["endpoint"])
+        found = consul.cluster(endpoint).config_entry(asked["kind"], asked["name"])
+        if found is None:
+            return None
+        entry = {key: value for key, value in found.items() if value and key not in OUTSIDE | SERVERS}
+        spec = EntrySpec(endpoint=endpoint, entry=entry, **asked)
+        return Seen(spec=spec, outputs={"modify_index": found["ModifyIndex"]})
 
     @override
     def create(self, spec: EntrySpec, work: Work) -> Made:

@@ -10,8 +10,8 @@ from typing_extensions import override
 
 from mooring.clients import consul
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
-from mooring.kinds.kind import Handler, Made, NotOurs, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.cluster import CLUSTER_SECRETS, CONSUL
+from mooring.kinds.kind import CannotImport, Handler, Made, NotOurs, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.meanwhile import ChangedMeanwhile
 
 
@@ -45,10 +45,23 @@ class KeyHandler(Handler[KeySpec]):
     identity = frozenset({"key"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = CONSUL
+    perhaps_secret = frozenset({"value"})
 
     @override
     def renewed(self, changed: frozenset[str]) -> Iterable[str]:
         return ("modify_index",)
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {"key": id_}
+
+    @override
+    def imported(self, id_: str, access: Props, work: Work) -> Seen[KeySpec] | None:
+        seen = super().imported(id_, access, work)
+        if seen is not None and "\ufffd" in seen.spec.value:
+            raise CannotImport(f"consul's key {id_!r} holds bytes that are no text, which a program cannot say")
+        return seen
 
     @override
     def create(self, spec: KeySpec, work: Work) -> Made:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from mooring.clients import consul
 from mooring.clients.answers import rows
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
+from mooring.kinds.cluster import CLUSTER_SECRETS, CONSUL
 from mooring.kinds.kind import Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
 
 
@@ -74,6 +74,11 @@ class QueryHandler(Handler[QuerySpec]):
     identity = frozenset({"name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = CONSUL
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {"name": id_}
 
     @override
     def create(self, spec: QuerySpec, work: Work) -> Made:

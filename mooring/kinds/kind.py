@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import pulumi
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 from typing_extensions import override
 
 from mooring.clients.errors import Unreachable
@@ -20,6 +20,7 @@ from mooring.waiting import Clock, SystemClock
 
 __all__ = [
     "REGISTERED",
+    "CannotImport",
     "Handler",
     "Made",
     "Names",
@@ -56,6 +57,10 @@ S = TypeVar("S", bound=Spec)
 
 class NotOurs(Exception):
     """Something else stands where a new resource should go: a person must decide whose it is."""
+
+
+class CannotImport(Exception):
+    """The thing does not become a resource by an import; the message says why, and what to do instead."""
 
 
 class NotHealthy(Exception):
@@ -159,6 +164,18 @@ class Handler(ABC, Generic[S]):
     secret_outputs: ClassVar[frozenset[str]] = frozenset()
     """Outputs (top-level names) that are secret from birth."""
 
+    reached_as: ClassVar[str] = ""
+    """The token of the kind whose recorded `access` reaches these things too, as an import knows nothing but an id.
+
+    Empty: things of this kind are not imported.
+    """
+
+    perhaps_secret: ClassVar[frozenset[str]] = frozenset()
+    """Inputs (as `secret_inputs`) that an import takes for secrets, until a program says whether they are."""
+
+    not_imported: ClassVar[str] = "declare it: what exists and is exactly so becomes the stack's own"
+    """Why not, where there is no `reached_as`, and what to do instead."""
+
     def check(self, spec: S) -> Iterable[Problem]:
         """Everything wrong that the model alone cannot see; contacts nobody.
 
@@ -178,6 +195,29 @@ class Handler(ABC, Generic[S]):
         Not asked while a value is unknown. `Unreachable` leaves the preview as it is; any other exception fails it.
         """
         del spec, work
+
+    def same(self, old: S, new: S) -> bool:
+        """Whether two specs that are not equal ask for the same thing nevertheless; contacts nobody."""
+        del old, new
+        return False
+
+    def named(self, id_: str) -> Props:
+        """The inputs that an id says, of a kind that is imported; raises `CannotImport` for what is no such id."""
+        raise NotImplementedError(f"{self.token} is not imported, so nobody asks what {id_!r} says")
+
+    def imported(self, id_: str, access: Props, work: Work) -> Seen[S] | None:
+        """What stands on the server under the id that a create would have given it, as a program would say it.
+
+        `access` are the inputs of that name, taken from a resource of the kind `reached_as`. None when there is
+        nothing; raises `CannotImport`.
+        """
+        reached: Props = {}
+        for name, value in access.items():
+            model: Any = self.spec.model_fields[name].annotation
+            reached[name] = TypeAdapter(model).validate_python(value)
+        # What the id does not say is missing, so a read that needs more of the spec has an `imported` of its own.
+        asked: Any = self.spec.model_construct(**reached, **self.named(id_))
+        return self.read(id_, asked, {}, work)
 
     @abstractmethod
     def create(self, spec: S, work: Work) -> Made:

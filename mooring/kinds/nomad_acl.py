@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from mooring.clients import nomad
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
-from mooring.kinds.kind import Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
+from mooring.kinds.kind import CannotImport, Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
 
 
 class PolicySpec(Spec):
@@ -35,6 +35,11 @@ class PolicyHandler(Handler[PolicySpec]):
     identity = frozenset({"name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = NOMAD
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {"name": id_}
 
     @override
     def create(self, spec: PolicySpec, work: Work) -> Made:
@@ -100,7 +105,19 @@ class TokenHandler(Handler[TokenSpec]):
     identity = frozenset({"name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = NOMAD
     secret_outputs = frozenset({"secret_id"})
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {}
+
+    @override
+    def imported(self, id_: str, access: Props, work: Work) -> Seen[TokenSpec] | None:
+        seen = super().imported(id_, access, work)
+        if seen is not None and not seen.spec.policies:
+            raise CannotImport(f"nomad's token {id_} has no policy: a program declares no management tokens")
+        return seen
 
     @override
     def create(self, spec: TokenSpec, work: Work) -> Made:
@@ -176,6 +193,11 @@ class RoleHandler(Handler[RoleSpec]):
     identity = frozenset({"name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = NOMAD
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {"name": id_}
 
     @override
     def create(self, spec: RoleSpec, work: Work) -> Made:

@@ -33,6 +33,9 @@ from mooring.kinds.nomad_deployment import (
     evaluation_reasons,
     placement_failures,
 )
+from mooring.kinds.nomad_drift import observed
+from mooring.kinds.nomad_import import says_the_same, taken_in
+from mooring.kinds.nomad_scaling import owned_counts, with_declared_counts, with_live_counts
 
 OWNER = "mooring.stack"
 """Key in the job's meta that says which stack registered it."""
@@ -40,9 +43,6 @@ OWNER = "mooring.stack"
 ATTEMPT = "mooring.attempt"
 """Key in the job's meta that makes a retry another job: Nomad never deploys the same specification twice."""
 
-
-NOTHING: tuple[Any, ...] = ({}, [], "")
-"""What a program says where Nomad answers null."""
 
 JOB_SECRETS = frozenset(
     {
@@ -54,6 +54,9 @@ JOB_SECRETS = frozenset(
 )
 """Passwords whatever the program says; the driver takes one login and a list with one as the same."""
 
+
+NOTHING: tuple[Any, ...] = ({}, [], "")
+"""What a program says where Nomad answers null."""
 
 
 class HasNoPlace(Exception):
@@ -69,11 +72,11 @@ class JobSpec(Spec):
     job_id: str
     """The job's ID, again: another one is another job, and the old one goes."""
 
-    job: Json
-    """As `POST /v1/jobs` takes it under `Job`."""
-
     catalogue: Endpoint | None = None
     """Consul's, where the checks of the job's services say why they fail."""
+
+    job: Json
+    """As `POST /v1/jobs` takes it under `Job`."""
 
     strict: bool = False
     """Fail the preview of a job that has no place now, instead of only saying so."""
@@ -87,13 +90,30 @@ class JobHandler(Handler[JobSpec]):
     access = frozenset({"endpoint", "catalogue"})
     # An image that is about to be built has no digest yet; the scheduler places it all the same.
     foreseen_in_part = frozenset({"job"})
-    secret_inputs = CLUSTER_SECRETS
+    secret_inputs = CLUSTER_SECRETS | JOB_SECRETS
+
+    reached_as = NOMAD
+    perhaps_secret = frozenset({"job.TaskGroups.*.Tasks.*.Env.*", "job.TaskGroups.*.Tasks.*.Templates.*.EmbeddedTmpl"})
 
     @override
     def check(self, spec: JobSpec) -> Iterable[Problem]:
         if spec.job_id != spec.job.get("ID"):
             yield Problem(path="job_id", reason=f"must be the job's own ID {spec.job.get('ID')!r}, got {spec.job_id!r}")
         yield from job_problems(spec.job)
+
+    @override
+    def same(self, old: JobSpec, new: JobSpec) -> bool:
+        return says_the_same(old.job, new.job)
+
+    @override
+    def imported(self, id_: str, access: Props, work: Work) -> Seen[JobSpec] | None:
+        endpoint = Endpoint.model_validate(access["endpoint"])
+        api = nomad.region(endpoint)
+        found = api.job(id_)
+        if found is None:
+            return None
+        job = taken_in(found, api.plan).to_api()
+        return Seen(spec=JobSpec(endpoint=endpoint, job_id=id_, job=job), outputs=_outputs(found))
 
     @override
     def foresee(self, spec: JobSpec, work: Work) -> None:
@@ -147,6 +167,23 @@ class JobHandler(Handler[JobSpec]):
             api.deregister(id_, purge=True)
 
 
+def _seen(api: Nomad, declared: Json, found: Json, outputs: Props, work: Work) -> Json:
+    """What is there now, in the words of `declared`, which was what was registered when `outputs` were recorded."""
+    for line in owned_counts(declared, found):
+        work.tell(line)
+    found = with_declared_counts(found, declared)
+    if outputs.get("settled") is True:  # otherwise what is recorded may be another version than the one declared
+        recorded = [v for v in api.versions(found["ID"]) if v["JobModifyIndex"] == outputs["modify_index"]]
+        if recorded:
+            return observed(declared, with_declared_counts(recorded[0], declared), found)
+        work.warn(
+            f"job {found['ID']}: nomad has forgotten the version that was registered from here, as others were since; "
+            "of the fields that the program leaves to nomad a change is not seen"
+        )
+    kept: Json = as_declared(declared, found)
+    return kept
+
+
 def job_problems(job: Json) -> Iterator[Problem]:
     """What Nomad would refuse late or, worse, not at all."""
     for problem in problems_of(job):
@@ -167,23 +204,6 @@ def as_declared(declared: Any, live: Any) -> Any:
     if isinstance(declared, list) and isinstance(live, list):
         wanted, present = rows(declared), rows(live)
         if _named(wanted) and _named(present):
-def _seen(api: Nomad, declared: Json, found: Json, outputs: Props, work: Work) -> Json:
-    """What is there now, in the words of `declared`, which was what was registered when `outputs` were recorded."""
-    for line in owned_counts(declared, found):
-        work.tell(line)
-    found = with_declared_counts(found, declared)
-    if outputs.get("settled") is True:  # otherwise what is recorded may be another version than the one declared
-        recorded = [v for v in api.versions(found["ID"]) if v["JobModifyIndex"] == outputs["modify_index"]]
-        if recorded:
-            return observed(declared, with_declared_counts(recorded[0], declared), found)
-        work.warn(
-            f"job {found['ID']}: nomad has forgotten the version that was registered from here, as others were since; "
-            "of the fields that the program leaves to nomad a change is not seen"
-        )
-    kept: Json = as_declared(declared, found)
-    return kept
-
-
             by_name = {item["Name"]: item for item in present}
             kept = [as_declared(item, by_name.pop(item["Name"])) for item in wanted if item["Name"] in by_name]
             return [*kept, *by_name.values()]
@@ -236,6 +256,8 @@ def _outputs(found: Json) -> Props:
 
 def _deployed(spec: JobSpec, found: Json | None, work: Work) -> Props:
     """Register the job and wait until it is healthy."""
+    api, job = nomad.region(spec.endpoint), spec.job
+    checks = None if spec.catalogue is None else FailingChecks(consul.cluster(spec.catalogue), job)
     id_ = job["ID"]
     last = api.latest_deployment(id_) if found is not None else None
     failed = last is not None and last["Status"] == DeploymentStatus.FAILED
@@ -256,8 +278,6 @@ def _deployed(spec: JobSpec, found: Json | None, work: Work) -> Props:
     now = api.job(id_)
     outputs = _outputs(now) if now is not None else {}
     if reasons:
-    api, job = nomad.region(spec.endpoint), spec.job
-    checks = None if spec.catalogue is None else FailingChecks(consul.cluster(spec.catalogue), job)
         raise NotHealthy(id_, {**outputs, "settled": False}, reasons)
     return outputs
 
@@ -276,11 +296,11 @@ class Job(Resource):
         *,
         endpoint: pulumi.Input[Mapping[str, Any]],
         job: Mapping[str, Any],
+        catalogue: pulumi.Input[Mapping[str, Any]] | None = None,
         strict: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"endpoint": endpoint, "job_id": job["ID"], "job": job, "strict": strict}
-        super().__init__(JobHandler, resource_name, inputs, outputs=("modify_index", "version", "settled"), opts=opts)
-        catalogue: pulumi.Input[Mapping[str, Any]] | None = None,
         if catalogue is not None:
             inputs["catalogue"] = catalogue
+        super().__init__(JobHandler, resource_name, inputs, outputs=("modify_index", "version", "settled"), opts=opts)

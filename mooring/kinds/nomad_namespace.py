@@ -10,7 +10,7 @@ from typing_extensions import override
 from mooring.clients import nomad
 from mooring.clients.answers import rows, table
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
+from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
 from mooring.kinds.kind import Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
 
 
@@ -51,6 +51,11 @@ class NamespaceHandler(Handler[NamespaceSpec]):
     identity = frozenset({"name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = NOMAD
+
+    @override
+    def named(self, id_: str) -> Props:
+        return {"name": id_}
 
     @override
     def create(self, spec: NamespaceSpec, work: Work) -> Made:

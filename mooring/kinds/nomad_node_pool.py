@@ -10,8 +10,20 @@ from typing_extensions import override
 from mooring.clients import nomad
 from mooring.clients.answers import table
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
-from mooring.kinds.kind import Handler, Made, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
+from mooring.kinds.kind import (
+    CannotImport,
+    Handler,
+    Made,
+    NotOurs,
+    Problem,
+    Props,
+    Resource,
+    Seen,
+    Spec,
+    Work,
+    register,
+)
 
 BUILT_IN: Final = ("all", "default")
 
@@ -37,11 +49,18 @@ class NodePoolHandler(Handler[NodePoolSpec]):
     identity = frozenset({"name"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = NOMAD
 
     @override
     def check(self, spec: NodePoolSpec) -> Iterable[Problem]:
         if spec.name in BUILT_IN:
             yield Problem(path="name", reason=f"{spec.name!r} is Nomad's own pool and cannot be changed")
+
+    @override
+    def named(self, id_: str) -> Props:
+        if id_ in BUILT_IN:
+            raise CannotImport(f"{id_!r} is Nomad's own pool and cannot be changed")
+        return {"name": id_}
 
     @override
     def create(self, spec: NodePoolSpec, work: Work) -> Made:

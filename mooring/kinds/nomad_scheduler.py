@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from mooring.clients import nomad
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
-from mooring.kinds.kind import Handler, Made, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
+from mooring.kinds.kind import CannotImport, Handler, Made, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.meanwhile import ChangedMeanwhile
 
 ID: Final = "scheduler"
@@ -83,10 +83,17 @@ class SchedulerHandler(Handler[SchedulerSpec]):
     spec = SchedulerSpec
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
+    reached_as = NOMAD
 
     @override
     def renewed(self, changed: frozenset[str]) -> Iterable[str]:
         return ("modify_index",)
+
+    @override
+    def named(self, id_: str) -> Props:
+        if id_ != ID:
+            raise CannotImport(f"there is one such configuration, and it is imported as {ID!r}, got {id_!r}")
+        return {}
 
     @override
     def create(self, spec: SchedulerSpec, work: Work) -> Made:

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from mooring.clients import nomad
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS
-from mooring.kinds.kind import Handler, Made, NotOurs, Props, Resource, Seen, Spec, Work, register
+from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
+from mooring.kinds.kind import CannotImport, Handler, Made, NotOurs, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.meanwhile import ChangedMeanwhile
 
 
@@ -37,10 +37,18 @@ class VariableHandler(Handler[VariableSpec]):
     identity = frozenset({"namespace", "path"})
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS | {"items.*"}
+    reached_as = NOMAD
 
     @override
     def renewed(self, changed: frozenset[str]) -> Iterable[str]:
         return ("modify_index",)
+
+    @override
+    def named(self, id_: str) -> Props:
+        namespace, _, path = id_.partition("/")
+        if not path:
+            raise CannotImport(f"a variable is imported as NAMESPACE/PATH, got {id_!r}")
+        return {"namespace": namespace, "path": path}
 
     @override
     def create(self, spec: VariableSpec, work: Work) -> Made:

@@ -64,6 +64,7 @@ class IssuedHandler(Handler[S]):
     """What an authority and a certificate have in common: they live in the state alone."""
 
     secret_outputs = frozenset({"private_key_pem"})
+    not_imported = "no server has its secret: it lives in the state of the stack that made it, and nowhere else"
 
     def __init__(self, now: Now = now_utc) -> None:
         self._now = now

@@ -41,6 +41,7 @@ class RandomHandler(Handler[S]):
 
     identity = frozenset({"keepers", "length"})
     secret_outputs = frozenset({"value"})
+    not_imported = "no server has its secret: it lives in the state of the stack that made it, and nowhere else"
 
     @abstractmethod
     def value(self, spec: S) -> str: ...

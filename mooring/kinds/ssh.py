@@ -23,6 +23,7 @@ class KeyPairHandler(Handler[KeyPairSpec]):
     token = "mooring:ssh:KeyPair"  # noqa: S105 -- a type token, not a secret
     spec = KeyPairSpec
     secret_outputs = frozenset({"private_key"})
+    not_imported = "no server has its secret: it lives in the state of the stack that made it, and nowhere else"
 
     @override
     def create(self, spec: KeyPairSpec, work: Work) -> Made:

@@ -19,11 +19,12 @@ from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from typing_extensions import override
 
-from mooring.kinds.kind import Handler, NotHealthy, Props, Unreachable, Work
+from mooring.kinds.kind import CannotImport, Handler, NotHealthy, Props, Unreachable, Work
 from mooring.plugin.difference import Change, diff_response, differences, differences_in_meaning, patched
 from mooring.plugin.inputs import Refused, meaning, problems, recovered, understood
 from mooring.plugin.masking import mask_of, repeats_of
 from mooring.plugin.progress import Progress
+from mooring.plugin.reach import Recorded, access, recorded_in
 from mooring.plugin.wire import (
     UNKNOWN,
     Marked,
@@ -113,8 +114,10 @@ def changes(handler: Handler[Any], old: Marked, new: Marked) -> dict[Path, Chang
     if old == new:
         return {}  # as for nearly every resource of nearly every run: its model need not be asked
     try:
-        was, will_be = (meaning(understood(handler, inputs)) for inputs in (old, new))
-        found = differences_in_meaning(old, new, was, will_be)
+        was, will_be = (understood(handler, inputs) for inputs in (old, new))
+        if handler.same(was, will_be):
+            return {}
+        found = differences_in_meaning(old, new, meaning(was), meaning(will_be))
     except Refused:
         # Something is not known yet, or was recorded by another version: then the words themselves are compared.
         found = differences(old, new)
@@ -133,8 +136,14 @@ def foresee(call: Call, inputs: Marked) -> None:
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Serves `kinds` by their tokens."""
 
-    def __init__(self, kinds: Mapping[str, Handler[Any]], engine: engine_pb2_grpc.EngineStub) -> None:
+    def __init__(
+        self,
+        kinds: Mapping[str, Handler[Any]],
+        engine: engine_pb2_grpc.EngineStub,
+        recorded: Recorded = recorded_in,
+    ) -> None:
         self._kinds = kinds
+        self._recorded = recorded
         self._progress = Progress(engine)
         self._cancelled = threading.Event()
 
@@ -221,7 +230,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Read(self, request: pb.ReadRequest, context: grpc.ServicerContext) -> pb.ReadResponse:
         inputs, recorded = marked(request.inputs), marked(request.properties)
         if not inputs and not recorded:
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"import is not supported for {request.type}")
+            return self._import(request, context)
         with self._call(request, context, inputs, recorded, within=request.timeout) as call:
             outputs, failure = call.outputs(recorded), recorded.get(UNFINISHED)
             try:
@@ -242,6 +251,24 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             if reasons := [call.mask(reason) for reason in seen.reasons] or plain(failure):
                 raise init_failed(request.id, found, properties, reasons)
             return pb.ReadResponse(id=request.id, properties=struct(properties), inputs=struct(found))
+
+    def _import(self, request: pb.ReadRequest, context: grpc.ServicerContext) -> pb.ReadResponse:
+        """What stands under an id, all that an import knows; the engine then compares it with the program."""
+        with self._call(request, context) as call:
+            handler = call.handler
+            if not handler.reached_as:
+                raise CannotImport(f"{request.type} is not imported: {handler.not_imported}")
+            call.work.say("asking what the stack has recorded of the cluster")
+            reached = access(handler, call.work.stack, self._recorded, os.environ)
+        with self._call(request, context, with_secrets(reached, handler.secret_inputs), within=request.timeout) as call:
+            seen = handler.imported(request.id, reached, call.work)
+            if seen is None:
+                return pb.ReadResponse()
+            inputs = with_secrets(meaning(seen.spec), handler.secret_inputs | handler.perhaps_secret)
+            properties = call.recorded(inputs, seen.outputs)
+            if reasons := [call.mask(reason) for reason in seen.reasons]:
+                raise init_failed(request.id, inputs, properties, reasons)
+            return pb.ReadResponse(id=request.id, properties=struct(properties), inputs=struct(inputs))
 
     @override
     def Delete(self, request: pb.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:

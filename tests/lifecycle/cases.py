@@ -260,6 +260,10 @@ CASES: Final[Mapping[str, Callable[[Reach], Case]]] = {
 }
 
 
+NOT_IMPORTED: Final = frozenset({"host_files_of_two", "host_agent"})
+"""What exists on a host and is exactly so becomes the stack's own when it is declared: it needs no import."""
+
+
 def by_endpoint(handler: Handler[Any], spec: Any, edited: Spec, *secrets: str) -> Case:
     endpoint: Endpoint = spec.endpoint
     stranger = endpoint.model_copy(update={"token": UNKNOWN_TOKEN})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.cases import CASES, Case, Reach
+from lifecycle.cases import CASES, NOT_IMPORTED, Case, Reach
 from mooring.clients.errors import Forbidden, Untrusted
 from mooring.kinds.kind import Made, NotHealthy, NotOurs, Seen, Unreachable
 from mooring.plugin.inputs import meaning
@@ -39,6 +39,12 @@ class Thing:
     def delete(self, made: Made, spec: Any = None) -> None:
         self.case.handler.delete(made.id, spec or self.case.spec, made.outputs, self._reach.work("test"))
 
+    def imported(self, made: Made, spec: Any = None) -> Seen[Any] | None:
+        """What an import of what was made tells, by what its id says and the way to the cluster alone."""
+        said = meaning(spec or self.case.spec)
+        access = {name: said[name] for name in self.case.handler.access if said[name] is not None}
+        return self.case.handler.imported(made.id, access, self._reach.work("test"))
+
     def differences(self, old: Any, new: Any) -> list[str]:
         """The inputs in which they differ, as the plugin tells the engine."""
         found = changes(self.case.handler, meaning(old), meaning(new))
@@ -57,6 +63,12 @@ class Thing:
 class Lifecycle:
     @pytest.fixture(params=CASES)
     def thing(self, request: pytest.FixtureRequest, reach: Reach) -> Iterator[Thing]:
+        made = Thing(CASES[request.param](reach), reach)
+        yield made
+        made.remove()
+
+    @pytest.fixture(params=sorted(CASES.keys() - NOT_IMPORTED))
+    def importable(self, request: pytest.FixtureRequest, reach: Reach) -> Iterator[Thing]:
         made = Thing(CASES[request.param](reach), reach)
         yield made
         made.remove()
@@ -106,6 +118,47 @@ class Lifecycle:
             thing.create()
 
         assert thing.read(theirs, thing.case.edited) == before
+
+    def test_what_was_made_by_hand_comes_in_and_then_there_is_no_difference(self, importable: Thing) -> None:
+        made = importable.create(stack="another")
+
+        seen = importable.imported(made)
+
+        assert seen is not None
+        assert importable.differences(seen.spec, importable.case.spec) == []
+        assert importable.differences(importable.case.spec, seen.spec) == []
+        assert seen.outputs == made.outputs
+        later = importable.read(made, seen.spec)
+        assert later is not None
+        assert importable.differences(later.spec, seen.spec) == []
+
+    def test_what_came_in_is_watched_and_kept_from_then_on(self, importable: Thing) -> None:
+        made = importable.create(stack="another")
+        seen = importable.imported(made)
+        assert seen is not None
+        importable.update(made, importable.case.spec, importable.case.edited)
+
+        drifted = importable.read(made, seen.spec)
+        assert drifted is not None
+        kept = importable.update(Made(id=made.id, outputs=drifted.outputs), drifted.spec, seen.spec)
+
+        assert importable.differences(drifted.spec, importable.case.edited) == []
+        assert importable.differences(seen.spec, drifted.spec) != []
+        assert importable.differences(importable.seen(kept).spec, importable.case.spec) == []
+
+    def test_what_is_not_there_does_not_come_in(self, importable: Thing) -> None:
+        made = importable.create()
+        importable.delete(made)
+
+        assert importable.imported(made) is None
+
+    def test_an_import_tells_silence_and_refusal_from_absence(self, importable: Thing) -> None:
+        made = importable.create()
+
+        with pytest.raises(Unreachable, match=r"answer|reached"):
+            importable.imported(made, importable.case.unreachable)
+        with pytest.raises(Forbidden, match="403"):
+            importable.imported(made, importable.case.refused)
 
     def test_what_is_gone_reads_as_gone(self, thing: Thing) -> None:
         made = thing.create()

@@ -536,11 +536,6 @@ def test_a_read_that_fails_otherwise_is_an_error(plugin: Plugin) -> None:
         plugin.read({"size": 3})
 
 
-def test_import_says_that_it_is_not_there(plugin: Plugin) -> None:
-    with pytest.raises(Failed, match="import is not supported for test:index:Box"):
-        plugin.servicer.Read(pb.ReadRequest(urn=URN, type=TOKEN, id="box"), Context())
-
-
 def test_a_record_of_another_version_is_shown_as_last_seen(plugin: Plugin) -> None:
     plugin.box = LaterBoxHandler()
     plugin.servicer = Servicer({TOKEN: plugin.box}, plugin.engine)
