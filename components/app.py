@@ -98,6 +98,7 @@ class App(pulumi.ComponentResource):
         env: Mapping[str, pulumi.Input[str]] | None = None,
         secrets: Mapping[str, pulumi.Input[str]] | None = None,
         before: Sequence[str] = (),
+        after: Sequence[pulumi.Resource] = (),
         stop_within: int = 20,
         healthy_within: int = 90,
         update: jobs.Update | None = None,
@@ -110,6 +111,7 @@ class App(pulumi.ComponentResource):
         change: Callable[[jobs.Job], jobs.Job] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Each argument is a field of `AppArgs`, but for `after`: what must be there before any of it is touched."""
         super().__init__("platform:app:App", name, None, opts)
         args = AppArgs(
             port=port,
@@ -134,25 +136,21 @@ class App(pulumi.ComponentResource):
         if problems := [f"  {problem}" for problem in args.problems()]:
             raise pulumi.RunError("\n".join([f"app {name} cannot be run:", *problems]))
         self._going = pulumi.ResourceOptions(parent=self, deleted_with=on.goes_with)
+        waiting = pulumi.ResourceOptions.merge(self._going, pulumi.ResourceOptions(depends_on=list(after)))
         self.job = job(name, image, on.datacenter, args, self._kept(name, args, on))
+        earlier: list[pulumi.Resource] = []
+        if args.before:
+            first = job_before(name, image, on.datacenter, args, self._kept(f"{name}-before", args, on))
+            earlier.append(Run(first.id, endpoint=on.deploy, job=body_of(first), opts=waiting))
         running = Job(
             name,
             endpoint=on.deploy,
             catalogue=on.catalogue,
             job=body_of(self.job),
-            opts=pulumi.ResourceOptions.merge(
-                self._going, pulumi.ResourceOptions(depends_on=self._ended(name, image, args, on))
-            ),
+            opts=pulumi.ResourceOptions.merge(waiting, pulumi.ResourceOptions(depends_on=earlier)),
         )
         self.service = Service(name=name, health=health, job=running)
         self.register_outputs({})
-
-    def _ended(self, name: str, image: pulumi.Input[str], args: AppArgs, on: NomadAccess) -> list[pulumi.Resource]:
-        """What must have run to its end before the app's own job is touched."""
-        if not args.before:
-            return []
-        first = job_before(name, image, on.datacenter, args, self._kept(f"{name}-before", args, on))
-        return [Run(first.id, endpoint=on.deploy, job=body_of(first), opts=self._going)]
 
     def _kept(self, job_id: str, args: AppArgs, on: NomadAccess) -> pulumi.Input[str]:
         """The version of the secrets that the job of that name can read, and no other job."""

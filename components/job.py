@@ -1,6 +1,6 @@
 """A job of any kind, as typed pieces: for what is no plain web service. The short form for those is `App`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
@@ -20,10 +20,14 @@ class Job(pulumi.ComponentResource):
         job: jobs.Job,
         on: NomadAccess,
         images: Mapping[str, pulumi.Input[str]] | None = None,
+        after: Sequence[pulumi.Resource] = (),
         strict: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Where a task's image is one of the names in `images`, what was pushed under it takes its place."""
+        """Where a task's image is one of the names in `images`, what was pushed under it takes its place.
+
+        Nothing of it is touched before what is in `after` is there, as the work of a `Run`.
+        """
         super().__init__("platform:job:Job", name, None, opts)
         self._job = job
         self._running = Resource(
@@ -32,7 +36,7 @@ class Job(pulumi.ComponentResource):
             catalogue=on.catalogue,
             job=body_of(job, images),
             strict=strict,
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=on.goes_with),
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=on.goes_with, depends_on=list(after)),
         )
         self.register_outputs({})
 

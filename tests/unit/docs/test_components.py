@@ -21,6 +21,7 @@ from components.network import Network
 from components.nomad import NomadCluster
 from components.overview import overview
 from components.registry import Registry
+from components.run import Run
 
 COMPONENTS: dict[str, Callable[..., Any]] = {
     made.__name__: made
@@ -35,6 +36,7 @@ COMPONENTS: dict[str, Callable[..., Any]] = {
         Network,
         NomadCluster,
         Registry,
+        Run,
         overview,
     )
 }
