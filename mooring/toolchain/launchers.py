@@ -1,9 +1,10 @@
-"""The two plugins of Pulumi's that may be missing, and what starts our stand-ins for them.
+"""The folder that is Pulumi's home: its two plugins that may be missing, what starts our stand-ins, and no logs.
 
 Pulumi looks for the Python language host beside its own program, and for the Docker plugin in PULUMI_HOME. An
 official one that can be had, or that the user names, always takes the place of a stand-in.
 """
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -77,6 +78,25 @@ def stands_in() -> bool:
     """Whether the Docker plugin in place is ours."""
     place = docker_plugin()
     return place.is_file() and not place.is_symlink()
+
+
+NO_LOGS = """\
+A file where Pulumi would make a folder, so that it keeps no log of its own.
+
+Pulumi writes everything that each resource says to a log that no setting turns off: of a preview of 300 jobs that took
+more than half of its own work (5.4 s of processor time, 2.1 s without), and up to 500 MB here. What a run did is shown
+by the run; `pulumi --logtostderr -v=9` tells the rest when it is asked for.
+"""
+
+
+def keep_no_logs() -> None:
+    """Let Pulumi find no folder for its automatic log: it then goes on without one."""
+    place = pulumi_home() / "logs"
+    if place.is_file():
+        return
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(NO_LOGS)
 
 
 def _write(place: Path, text: str) -> bool:

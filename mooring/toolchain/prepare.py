@@ -62,6 +62,7 @@ def prepare(*, through_sudo: bool = False) -> None:
         engine = ensure_running()
         run_all(_steps(plan, engine, through_sudo=through_sudo))
         builds.forget()
+        launchers.keep_no_logs()
         file = environment.write_exports()
     if plan:
         progress.say(f"ready; for plain `pulumi` commands load the environment with: . {file}")

@@ -127,3 +127,15 @@ def test_a_disk_with_too_little_room_is_told_before_a_build_fills_it() -> None:
 
 def test_nothing_is_to_do_when_only_a_stand_in_could_be_replaced_and_cannot() -> None:
     assert not plan([pins.DOCKER_PLUGIN], [pins.DOCKER_PLUGIN], frozenset())
+
+
+def test_pulumi_is_given_no_place_for_its_automatic_log(machine: Path) -> None:
+    del machine
+    kept = launchers.pulumi_home() / "logs"
+    kept.mkdir(parents=True)
+    (kept / "pulumi-20300101T120000-7.log").write_text("…")
+
+    launchers.keep_no_logs()
+    launchers.keep_no_logs()
+
+    assert kept.is_file()
