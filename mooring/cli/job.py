@@ -67,9 +67,20 @@ def instances(api: Nomad, name: str, task: str | None = None) -> list[Instance]:
     ]
 
 
+def ended(api: Nomad, name: str, task: str | None = None) -> list[Instance]:
+    """The tasks of the last instance that has ended: all that there is to read of work that is done."""
+    past = [a for a in api.allocations(name) if a["ClientStatus"] in ("complete", "failed", "lost")]
+    return [
+        Instance(allocation=allocation["ID"], node=allocation["NodeName"], task=each)
+        for allocation in sorted(past, key=lambda a: a["CreateIndex"])[-1:]
+        for each in table(allocation["TaskStates"])
+        if task in (None, each)
+    ]
+
+
 def logs(api: Nomad, name: str, *, task: str | None, stream: str, lines: int) -> Iterator[str]:
-    """The last `lines` of every instance, each line behind its instance's label."""
-    for instance in instances(api, name, task):
+    """The last `lines` of every instance, each line behind its instance's label; of the last one when none runs."""
+    for instance in instances(api, name, task) or ended(api, name, task):
         text = api.log_tail(instance.allocation, instance.task, stream=stream, size=lines * 200)
         yield from (f"{instance.label}  {line}" for line in text.splitlines()[-lines:])
 
@@ -109,6 +120,7 @@ def execute(endpoint: Endpoint, name: str, command: Sequence[str], *, task: str 
     """
     api = region(endpoint)
     running = instances(api, name, task)
+    command = command[1:] if command[:1] == ["--"] else command  # a habit from other tools
     if not running:
         raise CannotDo(f"job {name!r} has no running instance" + (f" with a task {task!r}" if task else ""))
     leader = api.leader()

@@ -35,7 +35,9 @@ class FailingChecks:
                 continue
             key = (registered, check["Name"])
             if check["Status"] in FAILING:
-                self._said[key] = " ".join(check["Output"].split())[:LONGEST]
+                # One that has not been asked yet has said nothing, and is not better than what was said before.
+                output = " ".join(check["Output"].split())[:LONGEST]
+                self._said[key] = output or self._said.get(key, "")
             else:
                 self._said.pop(key, None)
 

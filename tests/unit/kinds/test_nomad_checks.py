@@ -70,6 +70,16 @@ def test_a_check_that_is_gone_with_its_instance_is_remembered_and_one_that_passe
     assert list(found.of(ALLOCATION)) == []
 
 
+def test_a_task_that_was_started_anew_does_not_silence_what_its_check_said() -> None:
+    catalogue = Catalogue()
+    found = checks(catalogue)
+    found.look()
+    catalogue.output = ""
+    found.look()
+
+    assert list(found.of(ALLOCATION))[0].endswith("500")
+
+
 def test_a_page_that_is_quoted_is_cut_and_put_on_one_line() -> None:
     catalogue = Catalogue()
     catalogue.output = "<html>\n" + "x" * 5000
