@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mooring.cli import drill as drills
 from mooring.cli import job as jobs
 from mooring.cli import overview as overviews
 from mooring.cli import stack as stacks
@@ -22,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 
 PUT_RIGHT = (
     overviews.NotUp,
+    drills.CannotDrill,
     stacks.CannotSelect,
     stacks.DoesNotOpen,
     stacks.NoSuchStack,
@@ -76,10 +78,40 @@ def status(stack: Stack = "dev", *, json_: AsJson = False) -> None:
     """Show hosts, clusters, jobs, registry and URL; the exit status is 0 only when all are well."""
     seen = statuses.settled(overviews.overview(stack))
     if json_:
-        typer.echo(json.dumps(statuses.as_json(seen), indent=2))
+        typer.echo(json.dumps(statuses.as_json(seen) | {"drills": drills.last_report(stack)}, indent=2))
     else:
-        statuses.show(seen, Console(width=120 if not Console().is_terminal else None))
+        console = Console(width=120 if not Console().is_terminal else None)
+        statuses.show(seen, console)
+        drills.show_last(stack, console)
     raise typer.Exit(0 if seen.healthy else 1)
+
+
+@app.command()
+def drill(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="All unless given; see --list.", show_default=False)
+    ] = None,
+    stack: Stack = "dev",
+    job: Annotated[str | None, typer.Option("--job", help="The app behind the balancer, if there are several.")] = None,
+    rate: Annotated[float, typer.Option("--rate", help="Requests a second.", min=1, max=1000)] = drills.RATE,
+    *,
+    list_: Annotated[bool, typer.Option("--list", help="Say which drills there are, and break nothing.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Break one thing after the other, watch it heal under load, and report what it cost; 0 when all was kept."""
+    console = Console(width=120 if not Console().is_terminal else None)
+    if list_:
+        drills.known(console)
+        return
+    stage = drills.staged(stack, overviews.overview(stack), job)
+    found = drills.performed(stage, drills.drills(stage, names or [], say), rate=rate, say=say)
+    page = drills.report.write(found, drills.folder(stack))
+    if json_:
+        typer.echo(json.dumps(drills.report.as_json(found), indent=2))
+    else:
+        drills.show(found, console)
+    say(f"report: {page}")
+    raise typer.Exit(0 if found.passed else 1)
 
 
 @app.command()

@@ -52,6 +52,26 @@ class Consul:
         found: list[Json] = self._library.health.service(name)[1]
         return found
 
+    def services(self) -> list[str]:
+        """The names of everything that is registered."""
+        return list(self._http.get("https://consul/v1/catalog/services").json())
+
+    def service_after(self, name: str, index: int, *, wait: str = "10s") -> tuple[list[Json], int]:
+        """The instances when they have changed since `index`, or after `wait`; with the index to ask for next.
+
+        As the server that is asked knows them (`stale`), so that one that cannot reach a leader answers too.
+        """
+        return self._after(f"/v1/health/service/{quote(name, safe='')}", index, wait)
+
+    def checks_after(self, index: int, *, wait: str = "10s") -> tuple[list[Json], int]:
+        """Every check of every node, in the same way."""
+        return self._after("/v1/health/state/any", index, wait)
+
+    def _after(self, path: str, index: int, wait: str) -> tuple[list[Json], int]:
+        response = self._http.get(f"https://consul{path}", params={"stale": "", "index": str(index), "wait": wait})
+        found: list[Json] = response.json()
+        return found, int(response.headers["X-Consul-Index"])
+
     def policy(self, name: str) -> Json | None:
         # By name, a missing policy is 403 in some versions and 404 in others; the list is the same in all.
         for summary in self._library.acl.policy.list():
@@ -116,6 +136,17 @@ class Consul:
         except Conflict:
             return None
         return int(kept["Results"][0]["KV"]["ModifyIndex"])
+
+    def keys(self, prefix: str) -> set[str]:
+        """Every key below `prefix`, as a majority of the servers holds them at this moment."""
+        response = self._http.get(
+            f"https://consul/v1/kv/{quote(prefix)}", params={"recurse": "", "keys": "", "consistent": ""}
+        )
+        return set(response.json()) if response.ok else set()
+
+    def delete_keys(self, prefix: str) -> None:
+        """Everything below `prefix`, which must end in a slash."""
+        self._http.delete(f"https://consul/v1/kv/{quote(prefix)}", params={"recurse": ""})
 
     def delete_key(self, key: str) -> None:
         self._http.delete(f"https://consul/v1/kv/{quote(key, safe='')}")

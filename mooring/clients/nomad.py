@@ -1,18 +1,19 @@
 """The calls to Nomad that this project makes: python-nomad where it has them, plain requests where it has not."""
 
+import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import nomad
 import requests
 from nomad.api.exceptions import URLNotFoundNomadException
 
 from mooring.clients.answers import Json, rows
-from mooring.clients.errors import ApiError, Conflict, Forbidden
+from mooring.clients.errors import ApiError, Conflict, Forbidden, Unreachable
 from mooring.clients.http import ANSWER_WITHIN, Endpoint, session
 
 NEVER = 365 * 86400.0
@@ -191,6 +192,35 @@ class Nomad:
         """Stop its tasks in order and start them again, in the same place."""
         self._send("PUT", f"/v1/client/allocation/{allocation}/restart", json={})
 
+    def drain(self, node: str, *, within: float) -> None:
+        """Move every allocation off the node in order; what has not gone after `within` seconds is stopped."""
+        spec = {"Deadline": int(within * 1e9), "IgnoreSystemJobs": False}
+        self._send("PUT", f"/v1/node/{node}/drain", json={"DrainSpec": spec, "MarkEligible": False})
+
+    def undrain(self, node: str) -> None:
+        """Let the node have allocations again, whatever became of its drain."""
+        self._send("PUT", f"/v1/node/{node}/drain", json={"DrainSpec": None, "MarkEligible": True})
+
+    def index(self) -> int:
+        """Of the last change that the server knows of which is asked."""
+        return int(self._send("GET", "/v1/nodes", params={"stale": ""}).headers["X-Nomad-Index"])
+
+    def events(self, topics: Sequence[str], index: int, *, quiet: float = 15.0) -> Iterator[Json]:
+        """What happens from `index` on, as the server that is asked hears of it, until it hangs up.
+
+        A line comes every 10 s even when nothing happens: `Unreachable` after `quiet` seconds without one.
+        """
+        params = {"topic": list(topics), "index": str(index), **self._where}
+        with self._http.get(
+            "https://nomad/v1/event/stream", params=params, stream=True, timeout=(ANSWER_WITHIN, quiet)
+        ) as response:
+            try:
+                for line in response.iter_lines(chunk_size=1):
+                    if line.strip(b" {}"):
+                        yield from rows(json.loads(line).get("Events"))
+            except requests.RequestException as error:
+                raise Unreachable(f"{urlsplit(response.url).hostname}: the stream of events broke: {error}") from error
+
     def promote(self, deployment: str) -> Json:
         """Let every group's canaries take over."""
         body = {"DeploymentID": deployment, "All": True}
@@ -278,6 +308,11 @@ class Nomad:
         except Conflict:
             return None  # and not the error, which quotes the items that are there
         return int(kept["ModifyIndex"])
+
+    def variables(self, prefix: str, *, namespace: str) -> set[str]:
+        """The path of every variable below `prefix`, as the leader knows them."""
+        params = {"prefix": prefix, "namespace": namespace}
+        return {found["Path"] for found in rows(self._send("GET", "/v1/vars", params=params).json())}
 
     def delete_variable(self, path: str, *, namespace: str) -> None:
         self._send("DELETE", f"/v1/var/{quote(path)}", params={"namespace": namespace}, fine=(404,))

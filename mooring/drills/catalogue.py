@@ -1,0 +1,20 @@
+"""Every drill, those that matter most first."""
+
+from collections.abc import Sequence
+
+from mooring.drills.drill import Drill
+from mooring.drills.faults import containers
+from mooring.drills.stage import CannotDrill
+
+DRILLS: tuple[Drill, ...] = (
+    containers.KILLED,
+    containers.HUNG,
+)
+
+
+def chosen(names: Sequence[str]) -> list[Drill]:
+    """The drills of these names in this order, or all of them; raises `CannotDrill` with every name that is none."""
+    by_name = {drill.name: drill for drill in DRILLS}
+    if unknown := [name for name in names if name not in by_name]:
+        raise CannotDrill(f"there is no drill {', '.join(map(repr, unknown))}; these are: {', '.join(by_name)}")
+    return [by_name[name] for name in names] if names else list(DRILLS)

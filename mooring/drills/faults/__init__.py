@@ -1,0 +1,1 @@
+"""What can be broken, one file for each kind of thing that breaks."""

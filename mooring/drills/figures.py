@@ -1,0 +1,216 @@
+"""Numbers out of what the instruments saw. Nothing here asks anybody anything."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mooring.drills.strangers import Attempt, Heard
+from mooring.drills.timeline import Event, What
+from mooring.drills.traffic import Request
+from mooring.drills.writes import Audit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What a drill cost. Times are seconds since the fault; None where it did not come to that."""
+
+    detected: float | None
+    """Until anybody noted that something is amiss: Consul, Nomad, the balancer, or a change of leader."""
+
+    serving: float | None
+    """Until the end of the last request that failed; 0 when none did."""
+
+    out_of_balancer: float | None
+    """Until no balancer sent to a host that the fault took."""
+
+    full: float | None
+    """Until as many instances as there are to be passed their checks, on hosts that the fault did not take."""
+
+    settled: float | None
+    """Until all was as before, from when the fault was undone, or from the fault where it was left to heal."""
+
+    lost_capacity: bool
+    """Whether an instance was missing at all."""
+
+    requests: int
+    failed: int
+    longest_gap: float
+    """Between two requests that went well, in seconds."""
+
+    p50: float
+    p99: float
+    """Milliseconds, from when a request was due."""
+
+    acknowledged: int
+    lost: int
+    longest_write_pause: float
+    leader_changes: int
+    wrongly_down: tuple[str, ...]
+    """Hosts that were marked down though the fault did not take them."""
+
+    refused: int
+    refused_leaderless: int
+    """Of those, while Consul or Nomad had no leader."""
+
+    let_in: tuple[str, ...]
+    """Who was let in that should not be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of the fault itself."""
+
+    fault: float
+    """On the clock of the timeline, as `ended`."""
+
+    ended: float
+    victims: Mapping[str, str]
+    """Hosts that the fault took, and their addresses."""
+
+    unwell: frozenset[str] = frozenset()
+    """Hosts that may well be marked down, though they were not taken: their agent was."""
+
+    desired: int
+    settled: float | None
+    restored: float | None
+
+
+def figures(
+    facts: Facts,
+    events: Sequence[Event],
+    requests: Sequence[Request],
+    audits: Iterable[Audit],
+    attempts: Sequence[Attempt],
+) -> Figures:
+    kept = list(audits)
+    full, lost_capacity = capacity(facts, events)
+    after = [event for event in events if event.at >= facts.fault]
+    return Figures(
+        detected=_since(facts.fault, _detected(facts, events)),
+        serving=_serving(facts, requests),
+        out_of_balancer=_since(facts.fault, out_of_balancer(facts, events)),
+        full=_since(facts.fault, full),
+        settled=_since(facts.restored or facts.fault, facts.settled),
+        lost_capacity=lost_capacity,
+        requests=len(requests),
+        failed=sum(request.failed for request in requests),
+        longest_gap=round(longest_gap(requests), 3),
+        p50=percentile([request.took for request in requests if not request.failed], 50),
+        p99=percentile([request.took for request in requests if not request.failed], 99),
+        acknowledged=sum(audit.acknowledged for audit in kept),
+        lost=sum(len(audit.lost) for audit in kept),
+        longest_write_pause=round(max((audit.longest_pause for audit in kept), default=0.0), 2),
+        leader_changes=sum(bool(event.about) for event in _leaders(after)),
+        wrongly_down=tuple(sorted(_wrongly_down(facts, after))),
+        refused=sum(attempt.heard is Heard.REFUSED for attempt in attempts),
+        refused_leaderless=sum(
+            attempt.heard is Heard.REFUSED and leaderless(events, attempt.at) for attempt in attempts
+        ),
+        let_in=tuple(sorted({f"{a.who}, by {a.where}" for a in attempts if a.heard is Heard.LET_IN})),
+    )
+
+
+def _since(begun: float, at: float | None) -> float | None:
+    return None if at is None else round(max(0.0, at - begun), 2)
+
+
+def capacity(facts: Facts, events: Sequence[Event]) -> tuple[float | None, bool]:
+    """When the app was whole again for good, and whether it had not been.
+
+    Up to the moment when the fault was undone: what happens then is another thing. Instances on hosts that the fault
+    took count as lost from the fault on, whatever Consul believed at first.
+    """
+    before = [e for e in events if e.what is What.CAPACITY and e.at < facts.fault][-1:]
+    during = [e for e in events if e.what is What.CAPACITY and facts.fault <= e.at <= (facts.restored or math.inf)]
+    whole = [(max(e.at, facts.fault), _alive(facts, e) >= facts.desired) for e in [*before, *during]]
+    missing = [at for at, enough in whole if not enough]
+    if not missing:
+        return (facts.fault, False) if whole else (None, False)
+    again = [at for at, enough in whole if enough and at > missing[-1]]
+    return (again[0] if again else None), True
+
+
+def _alive(facts: Facts, event: Event) -> int:
+    return sum(count for node, count in event.counts.items() if node not in facts.victims)
+
+
+def out_of_balancer(facts: Facts, events: Sequence[Event]) -> float | None:
+    """When the last balancer that is left stopped to send to a host that is not."""
+    addresses = set(facts.victims.values())
+    last: dict[str, Event] = {}
+    clean: dict[str, float] = {}
+    for event in events:
+        if event.what is not What.BALANCER or event.about in facts.victims:
+            continue
+        last[event.about] = event
+        if event.at >= facts.fault and not addresses & event.counts.keys():
+            clean.setdefault(event.about, event.at)
+    # One that never sent there has said nothing since the fault.
+    waiting = [edge for edge, event in last.items() if edge not in clean and addresses & event.counts.keys()]
+    if not addresses or waiting or not last:
+        return None
+    return max(clean.values(), default=facts.fault)
+
+
+def _detected(facts: Facts, events: Sequence[Event]) -> float | None:
+    """The first thing that anybody said after the fault and that was worse than before it."""
+    counted = [e for e in events if e.what in (What.CAPACITY, What.BALANCER) and e.at < facts.fault]
+    usual = {(e.what, e.about): sum(e.counts.values()) for e in counted}
+
+    def amiss(event: Event) -> bool:
+        match event.what:
+            case What.CAPACITY | What.BALANCER:
+                return sum(event.counts.values()) < usual.get((event.what, event.about), 0)
+            case What.CONSUL_LEADER | What.NOMAD_LEADER:
+                return True
+            case What.MEMBER | What.NODE:
+                return event.detail not in ("passing", "ready")
+            case What.ALLOCATION:
+                return event.detail.startswith(("pending", "failed", "lost"))
+            case What.DEPLOYMENT:
+                return event.detail == "failed"
+            case What.FAULT | What.RESTORED | What.STEP:
+                return False
+
+    return next((event.at for event in events if event.at >= facts.fault and amiss(event)), None)
+
+
+def _serving(facts: Facts, requests: Sequence[Request]) -> float | None:
+    failed = [request for request in requests if request.failed]
+    if not failed:
+        return 0.0
+    last = max(request.due for request in failed)
+    if not any(request.due > last for request in requests):
+        return None  # nothing went well after it
+    return _since(facts.fault, max(request.ended for request in failed))
+
+
+def longest_gap(requests: Sequence[Request]) -> float:
+    """Between the ends of two requests that went well; the load's own pace is a part of it."""
+    ends = sorted(request.ended for request in requests if not request.failed)
+    return max((later - earlier for earlier, later in pairwise(ends)), default=math.inf)
+
+
+def percentile(seconds: Sequence[float], which: int) -> float:
+    """Milliseconds, by the nearest rank; 0 for no request at all."""
+    if not seconds:
+        return 0.0
+    ordered = sorted(seconds)
+    return round(ordered[max(0, math.ceil(len(ordered) * which / 100) - 1)] * 1000, 1)
+
+
+def _leaders(events: Iterable[Event]) -> list[Event]:
+    return [event for event in events if event.what in (What.CONSUL_LEADER, What.NOMAD_LEADER)]
+
+
+def leaderless(events: Sequence[Event], at: float) -> bool:
+    """Whether one of the two clusters had no leader then."""
+    led = {event.what: event.about for event in _leaders(events) if event.at <= at}
+    return any(not leader for leader in led.values())
+
+
+def _wrongly_down(facts: Facts, events: Iterable[Event]) -> set[str]:
+    expected = facts.victims.keys() | facts.unwell
+    down = {What.NODE: ("down", "disconnected"), What.MEMBER: ("critical",)}
+    return {e.about for e in events if e.detail in down.get(e.what, ()) and e.about not in expected}
