@@ -46,6 +46,7 @@ from mooring.jobs.logs import LogConfig
 from mooring.jobs.network import Dns, Network, Port
 from mooring.jobs.piece import merged
 from mooring.jobs.placement import Affinity, Constraint, Spread, SpreadTarget
+from mooring.jobs.places import place_in
 from mooring.jobs.policies import Migrate, Reschedule, Restart, Update
 from mooring.jobs.problem import InvalidJob, Problem
 from mooring.jobs.python import as_python
@@ -140,6 +141,7 @@ __all__ = [
     "as_python",
     "later",
     "merged",
+    "place_in",
     "problems_of",
     "resolved",
     "torn",

@@ -82,6 +82,9 @@ class Problem:
 
     reason: str
 
+    place: tuple[str | int, ...] | None = None
+    """The same in the inputs as they are written; None when the path says just that."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
@@ -157,6 +160,13 @@ class Handler(ABC, Generic[S]):
 
     foreseen_in_part: ClassVar[frozenset[str]] = frozenset()
     """Inputs (top-level names) of which `foresee` makes sense while values in them are unknown, and are markers."""
+
+    apart: ClassVar[frozenset[str]] = frozenset()
+    """Inputs (dotted paths, `*` is every key or index, each with all below it) that `check` judges by themselves alone.
+
+    While any other input is not known yet, what `check` says may be about that one in another place, and has to wait.
+    Empty: `check` names the place of whatever it judges.
+    """
 
     secret_inputs: ClassVar[frozenset[str]] = frozenset()
     """Inputs (dotted paths, `files.*.content` for every key or index) that are secret whatever the program said."""

@@ -11,7 +11,7 @@ from mooring.clients.answers import Json, rows, table
 from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
 from mooring.clients.nomad import Nomad
-from mooring.jobs import problems_of
+from mooring.jobs import place_in, problems_of
 from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
 from mooring.kinds.kind import (
     Handler,
@@ -55,6 +55,24 @@ JOB_SECRETS = frozenset(
 """Passwords whatever the program says; the driver takes one login and a list with one as the same."""
 
 
+JOB_TEXTS = frozenset(
+    {
+        "endpoint",
+        "catalogue",
+        "job.Meta.*",
+        "job.TaskGroups.*.Meta.*",
+        "job.TaskGroups.*.Tasks.*.Artifacts.*.GetterSource",
+        "job.TaskGroups.*.Tasks.*.Config.*",
+        "job.TaskGroups.*.Tasks.*.Env.*",
+        "job.TaskGroups.*.Tasks.*.Meta.*",
+        "job.TaskGroups.*.Tasks.*.Templates.*.EmbeddedTmpl",
+        "job.TaskGroups.*.Tasks.*.User",
+    }
+)
+"""What a program takes from other resources: an image, an address, a password. No rule of a job looks at it from
+elsewhere, as it does at a port's label or at the type of the job."""
+
+
 NOTHING: tuple[Any, ...] = ({}, [], "")
 """What a program says where Nomad answers null."""
 
@@ -90,6 +108,7 @@ class JobHandler(Handler[JobSpec]):
     access = frozenset({"endpoint", "catalogue"})
     # An image that is about to be built has no digest yet; the scheduler places it all the same.
     foreseen_in_part = frozenset({"job"})
+    apart = JOB_TEXTS
     secret_inputs = CLUSTER_SECRETS | JOB_SECRETS
 
     reached_as = NOMAD
@@ -187,7 +206,8 @@ def _seen(api: Nomad, declared: Json, found: Json, outputs: Props, work: Work) -
 def job_problems(job: Json) -> Iterator[Problem]:
     """What Nomad would refuse late or, worse, not at all."""
     for problem in problems_of(job):
-        yield Problem(path=f"job.{problem.path}" if problem.path else "job", reason=problem.reason)
+        place = ("job", *place_in(job, problem.path))
+        yield Problem(path=f"job.{problem.path}" if problem.path else "job", reason=problem.reason, place=place)
 
 
 def as_declared(declared: Any, live: Any) -> Any:

@@ -29,7 +29,7 @@ from mooring.kinds.kind import (
     register,
 )
 from mooring.kinds.nomad_deployment import evaluated, placement_failures, story
-from mooring.kinds.nomad_job import is_ours, job_problems, marked, same_job
+from mooring.kinds.nomad_job import JOB_TEXTS, is_ours, job_problems, marked, same_job
 from mooring.waiting import Cancelled, TimedOut, wait_for
 
 LONGEST = 3600
@@ -60,6 +60,7 @@ class RunHandler(Handler[RunSpec]):
     spec = RunSpec
     identity = frozenset({"job_id"})
     access = frozenset({"endpoint"})
+    apart = JOB_TEXTS
     secret_inputs = CLUSTER_SECRETS
 
     @override

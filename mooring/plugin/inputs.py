@@ -103,10 +103,31 @@ def _wrong(handler: Handler[Any], inputs: Marked) -> Iterator[tuple[Path, str]]:
             if not _not_known_yet(path[:-1] if about_name else path, inputs, below=not about_name):
                 yield path, f"{reason}{_quoted(path, inputs) if not about_name else ''}"
         return
+    if not all(_apart(place, handler.apart) for place in _unknowns(inputs)):
+        return
     for problem in _objections(handler, spec, tolerant=has_unknown(inputs)):
         path = place(problem.path, inputs)
-        if not _not_known_yet(path, inputs, below=True):
+        if not _not_known_yet(path if problem.place is None else problem.place, inputs, below=True):
             yield path, problem.reason
+
+
+def _unknowns(value: Marked, at: Path = ()) -> Iterator[Path]:
+    """Where the values stand that are not known yet."""
+    inner = bare(value)
+    if inner == UNKNOWN:
+        yield at
+    items = inner.items() if is_mapping(inner) else enumerate(inner) if is_list(inner) else ()
+    for step, item in items:
+        yield from _unknowns(item, (*at, step))
+
+
+def _apart(place: Path, paths: frozenset[str]) -> bool:
+    """Whether nothing else is judged by what stands in `place`."""
+    wanted = [path.split(".") for path in paths]
+    return not paths or any(
+        len(steps) <= len(place) and all(step in ("*", str(there)) for step, there in zip(steps, place, strict=False))
+        for steps in wanted
+    )
 
 
 def _objections(handler: Handler[Any], spec: Any, *, tolerant: bool) -> Iterable[Problem]:

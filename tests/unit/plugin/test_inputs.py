@@ -134,6 +134,29 @@ def test_the_kinds_own_check_runs_beside_an_unknown_text() -> None:
     assert problems(BoxHandler(), {"name": "a_b", "token": UNKNOWN}) == ["name: must have no underscore"]
 
 
+class Translating(BoxHandler):
+    """Says what is wrong in other words than the inputs have, and judges labels by the size."""
+
+    apart = frozenset({"name", "labels.*"})
+
+    @override
+    def check(self, spec: BoxSpec) -> Iterable[Problem]:
+        yield Problem(path="sticker.colour", reason="is unusual", place=("labels", "colour"))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"labels": {"colour": 1}}, ["sticker.colour: is unusual"]),
+        ({"labels": {"colour": UNKNOWN, "weight": 1}}, []),
+        ({"labels": {"colour": 1}, "name": UNKNOWN}, ["sticker.colour: is unusual"]),
+        ({"labels": {"colour": 1}, "size": UNKNOWN}, []),
+    ],
+)
+def test_a_check_that_translates_is_held_to_the_places_as_they_are_written(inputs: Any, said: list[str]) -> None:
+    assert problems(Translating(), {"name": "a", **inputs}) == said
+
+
 def test_a_check_that_trips_over_an_unknown_says_nothing() -> None:
     handler = BoxHandler()
     handler.trips = True
