@@ -104,6 +104,7 @@ def test_what_takes_too_long_is_left_running_and_told(world: World) -> None:
 
 def test_what_has_run_is_not_run_again_for_another_deadline(world: World) -> None:
     made = HANDLER.create(spec(world), world.work())
+    world.nomad.jobs.forget("migrate")
 
     HANDLER.update("migrate", spec(world), spec(world, within=90), made.outputs, world.work())
 
