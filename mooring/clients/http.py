@@ -23,6 +23,11 @@ ANSWER_WITHIN = 15.0
 """Seconds; longer than Consul (7) and Nomad (5) hold a call while they elect a leader."""
 
 
+POOLED = 128
+"""Connections to a server that are kept: as many as Pulumi has steps under way at most, since each beyond them would
+cost two handshakes more, and a quarter of what an agent allows one address."""
+
+
 class Endpoint(BaseModel, extra="forbid", frozen=True):
     """How a cluster's API is reached: any of its servers, our certificate, and the token that says what we may do."""
 
@@ -60,7 +65,7 @@ class _MutualTls(HTTPAdapter):
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
-        super().__init__(pool_connections=8, pool_maxsize=32)
+        super().__init__(pool_connections=8, pool_maxsize=POOLED)
 
     @override
     def build_connection_pool_key_attributes(

@@ -1,7 +1,6 @@
 """The calls to Nomad that this project makes: python-nomad where it has them, plain requests where it has not."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from nomad.api.exceptions import URLNotFoundNomadException
 from mooring.clients.answers import Json, rows
 from mooring.clients.errors import ApiError, Conflict, Forbidden, Unreachable
 from mooring.clients.http import ANSWER_WITHIN, Endpoint, session
+from mooring.clients.listing import Listing
 
 NEVER = 365 * 86400.0
 """Seconds: as long as somebody watches."""
@@ -36,13 +36,8 @@ class Nomad:
             verify=True,
             session=self._http,
         )
-        self._turn = threading.Condition()
-        self._begun = self._ended = 0
-        """Lists asked for and answered, so far."""
-
-        self._asking = False
-        self._listed: dict[str, Json] = {}
         self._where: dict[str, str] = {"namespace": namespace, "region": region}
+        self._listing = Listing(self._jobs_index, self._jobs_by_id)
 
     def leader(self) -> str | None:
         """The leader's address, `ip:4647`; None while there is none."""
@@ -88,26 +83,16 @@ class Nomad:
         return found
 
     def listed(self) -> Mapping[str, Json]:
-        """Every job's summary by id. Callers that come while a list is under way share the next one.
+        """Every job's summary by id, fetched only when something in it has changed."""
+        return self._listing.now()
 
-        So a thousand reads side by side are a handful of calls, and none is told what was true before it asked.
-        """
-        with self._turn:
-            wanted = self._begun + 1
-            while self._asking and self._ended < wanted:
-                self._turn.wait()
-            if self._ended >= wanted:
-                return self._listed
-            self._asking, self._begun = True, self._begun + 1
-        try:
-            found = {job["ID"]: job for job in self.jobs()}
-            with self._turn:
-                self._listed, self._ended = found, self._begun
-        finally:
-            with self._turn:
-                self._asking = False
-                self._turn.notify_all()
-        return found
+    def _jobs_index(self) -> int:
+        # That of the whole table, whatever is listed.
+        return int(self._send("GET", "/v1/jobs", params={"per_page": "1"}).headers["X-Nomad-Index"])
+
+    def _jobs_by_id(self) -> tuple[Mapping[str, Json], int]:
+        response = self._send("GET", "/v1/jobs")
+        return {job["ID"]: job for job in response.json()}, int(response.headers["X-Nomad-Index"])
 
     def job(self, id_: str) -> Json | None:
         try:
@@ -136,9 +121,9 @@ class Nomad:
     def deregister(self, id_: str, *, purge: bool) -> None:
         self._library.job.deregister_job(quote(id_, safe=""), purge=purge)
 
-    def evaluation(self, id_: str) -> Json:
-        found: Json = self._library.evaluation.get_evaluation(id_)
-        return found
+    def evaluation_after(self, id_: str, index: int, *, wait: str = "2s") -> tuple[Json, int]:
+        """The evaluation as soon as it has changed since `index`, or after `wait`; with the index to ask for next."""
+        return self._after(f"/v1/evaluation/{quote(id_, safe='')}", index, wait)
 
     def deployment(self, id_: str) -> Json:
         found: Json = self._library.deployment.get_deployment(id_)
@@ -146,7 +131,10 @@ class Nomad:
 
     def deployment_after(self, id_: str, index: int, *, wait: str = "2s") -> tuple[Json, int]:
         """The deployment as soon as it has changed since `index`, or after `wait`; with the index to ask for next."""
-        response = self._send("GET", f"/v1/deployment/{id_}", params={"index": str(index), "wait": wait})
+        return self._after(f"/v1/deployment/{quote(id_, safe='')}", index, wait)
+
+    def _after(self, path: str, index: int, wait: str) -> tuple[Json, int]:
+        response = self._send("GET", path, params={"index": str(index), "wait": wait})
         found: Json = response.json()
         return found, int(response.headers["X-Nomad-Index"])
 

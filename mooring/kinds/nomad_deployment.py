@@ -86,19 +86,19 @@ def evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock) -> Json:
     if not evaluation:  # periodic and parameterised jobs are not evaluated when they are registered
         return {}
 
-    def done() -> Json | None:
-        found = api.evaluation(evaluation)
+    say("waiting for the scheduler")
+    index, deadline = 0, clock.now() + DEPLOYED_WITHIN
+    while clock.now() < deadline:
+        found, index = api.evaluation_after(evaluation, index)
         # An unknown word fails here at once, instead of being asked for again until the deadline.
         match EvaluationStatus(found["Status"]):
             case EvaluationStatus.PENDING | EvaluationStatus.BLOCKED:
-                return None
+                clock.sleep(0)  # raises when the person asked to stop
             case EvaluationStatus.COMPLETE:
                 return found
             case EvaluationStatus.FAILED | EvaluationStatus.CANCELED:
                 raise GaveUp(f"the scheduler gave up: {found.get('StatusDescription', '')}")
-
-    say("waiting for the scheduler")
-    return wait_for(done, "the scheduler's answer", within=DEPLOYED_WITHIN, every=0.1, clock=clock)
+    raise TimedOut(f"the scheduler's answer: not within {DEPLOYED_WITHIN:g} s")
 
 
 def placement_failures(job: str, evaluation: Mapping[str, Any]) -> list[str]:

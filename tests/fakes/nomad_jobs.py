@@ -108,6 +108,8 @@ class FakeJobs:
         """The failed deployment of a purged job, by job: its failed instance is nobody's to stop."""
 
         self._indices = itertools.count(100)
+        self._listed: list[Json] = []
+        self._listed_at = 1
 
     def job(self, id_: str) -> Json:
         """The current version, to look at or to tamper with."""
@@ -132,7 +134,7 @@ class FakeJobs:
             case "POST", ["jobs"]:
                 return self._registered(question.body, accessor)
             case "GET", ["jobs"]:
-                return Reply(body=[_summary(self.job(id_)) for id_ in sorted(self._versions)])
+                return self._list(question.query)
             case "GET", ["job", id_]:
                 return Reply(body=self.job(id_)) if id_ in self._versions else _missing("job")
             case "DELETE", ["job", id_]:
@@ -147,7 +149,7 @@ class FakeJobs:
             case "GET", ["job", id_, "allocations"]:
                 return Reply(body=list(map(_stub, self.allocations(id_))))
             case "GET", ["evaluation", id_]:
-                return self._evaluation(id_)
+                return self._evaluation(id_, question.query)
             case "GET", ["deployment", "allocations", id_]:
                 return Reply(body=[_stub(found) for found in self._of(id_)])
             case "GET", ["deployment", id_]:
@@ -221,7 +223,7 @@ class FakeJobs:
         for older in self._evaluations.values():
             if older["JobID"] == job["ID"] and older["Status"] == "pending":
                 words = "canceled after more recent eval was processed"
-                older |= {"Status": "canceled", "StatusDescription": words}
+                older |= {"Status": "canceled", "StatusDescription": words, "ModifyIndex": next(self._indices)}
         self._evaluations[id_] = {
             "ID": id_,
             "JobID": job["ID"],
@@ -234,15 +236,31 @@ class FakeJobs:
             "QueuedAllocations": None,
             "ModifyIndex": index,
         }
-        self._clock.after(EVALUATED_AFTER, lambda: self._evaluated(self._evaluations[id_], job, deploys=deploys))
+        self._clock.after(EVALUATED_AFTER, lambda: self._process(self._evaluations[id_], job, deploys=deploys))
         answer = {"EvalID": id_, "EvalCreateIndex": index, "JobModifyIndex": job["JobModifyIndex"], "Warnings": ""}
         return answer | {"Index": index, "LastContact": 0, "KnownLeader": False}
 
-    def _evaluation(self, id_: str) -> Reply:
-        if id_ not in self._evaluations:
+    def _list(self, query: Mapping[str, str]) -> Reply:
+        """The index is that of the whole table, whatever part of it is asked for."""
+        summaries = [_summary(self.job(id_)) for id_ in sorted(self._versions)]
+        if summaries != self._listed:
+            self._listed, self._listed_at = copy.deepcopy(summaries), next(self._indices)
+        page = summaries[: int(query["per_page"])] if "per_page" in query else summaries
+        return Reply(body=page, headers={"X-Nomad-Index": str(self._listed_at)})
+
+    def _evaluation(self, id_: str, query: Mapping[str, str]) -> Reply:
+        if (found := self._evaluations.get(id_)) is None:
             return _missing("eval")
+        if (index := int(query.get("index", "0"))) > 0:
+            wait = float(query["wait"].removesuffix("s"))
+            self._clock.pass_until(lambda: found["ModifyIndex"] > index, within=wait)
         # Unlike jobs and deployments, it leaves out what is empty.
-        return Reply(body={key: value for key, value in self._evaluations[id_].items() if value not in ("", None)})
+        body = {key: value for key, value in found.items() if value not in ("", None)}
+        return Reply(body=body, headers={"X-Nomad-Index": str(found["ModifyIndex"])})
+
+    def _process(self, evaluation: Json, job: Json, *, deploys: bool) -> None:
+        self._evaluated(evaluation, job, deploys=deploys)
+        evaluation["ModifyIndex"] = next(self._indices)
 
     def _evaluated(self, evaluation: Json, job: Json, *, deploys: bool) -> None:
         if evaluation["Status"] != "pending":

@@ -63,6 +63,7 @@ def test_progress_goes_from_the_scheduler_to_the_last_healthy_instance(world: Wo
     assert list(dict.fromkeys(work.said)) == [
         "registering",
         "waiting for the scheduler",
+        "0 of 3 healthy, 0 placed",
         "0 of 3 healthy, 1 placed",
         "1 of 3 healthy, 2 placed",
         "2 of 3 healthy, 3 placed",
