@@ -1,7 +1,8 @@
 """`mooring:consul:ConfigEntry`: one entry of Consul's central configuration, never written over another's change."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Final, Self
 
 import pulumi
@@ -30,8 +31,8 @@ from mooring.kinds.meanwhile import ChangedMeanwhile
 OUTSIDE: Final = frozenset({"Kind", "Name"})
 """Keys of an entry that are inputs of their own."""
 
-SERVERS: Final = frozenset({"CreateIndex", "ModifyIndex"})
-"""Keys of an entry that the server sets."""
+SERVERS: Final = frozenset({"CreateIndex", "Hash", "ModifyIndex", "Precedence"})
+"""Keys that the server sets, of an entry or of a source of an intention."""
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
@@ -54,23 +55,52 @@ class EntrySpec(Spec):
 
     def seen_in(self, body: Mapping[str, Any]) -> Self:
         """What the server holds, reduced to what the program says."""
-        return self.model_copy(update={"entry": as_said(self.entry, body)})
+        return self.model_copy(
+            update={"entry": as_said(self.entry, {key: value for key, value in body.items() if key not in OUTSIDE})}
+        )
 
 
 def as_said(said: Any, live: Any) -> Any:
-    """`live`, without what the program does not say and in the program's words where both mean the same."""
-    if not said and not live:
-        return said  # Consul leaves out, or answers null for, whatever is empty, zero or false
+    """`live`, without what Consul adds by itself and in the program's words where both mean the same."""
+    if not said and is_empty(live):
+        return said
     if isinstance(said, dict) and isinstance(live, dict):
-        there = table(live)
-        kept = {key: as_said(value, there.get(key)) for key, value in table(said).items()}
-        return {key: value for key, value in kept.items() if value is not None}
+        ours, there = table(said), table(live)
+        kept = {key: as_said(value, there.get(key)) for key, value in ours.items()}
+        added = {key: value for key, value in there.items() if key not in ours and not _is_consuls(key, value)}
+        return {key: value for key, value in kept.items() if value is not None} | added
     if isinstance(said, list) and isinstance(live, list):
-        ours, theirs = rows(said), rows(live)
-        return [as_said(*pair) for pair in zip(ours, theirs, strict=True)] if len(ours) == len(theirs) else theirs
+        pairs = _pairs(rows(said), rows(live))
+        return [theirs if ours is None else as_said(ours, theirs) for ours, theirs in pairs]
     if isinstance(said, str) and isinstance(live, str) and _seconds(said) == _seconds(live) is not None:
         return said  # Consul answers 1m0s for 60s
     return live
+
+
+def is_empty(live: Any) -> bool:
+    """Whether it says nothing: Consul leaves out, or answers null or a zero for, whatever is empty, zero or false."""
+    return not live or (isinstance(live, dict) and all(map(is_empty, table(live).values())))
+
+
+def _is_consuls(key: str, value: Any) -> bool:
+    """Whether it stands there without anybody having said it."""
+    return is_empty(value) or key in SERVERS or (key, value) == ("Type", "consul")  # of an intention's source
+
+
+def _pairs(ours: list[Any], theirs: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each of theirs beside the one of ours that it is: by its name, as Consul sorts what has one, or by its place."""
+    known, found = _by_name(ours), _by_name(theirs)
+    if known and found:
+        yield from ((item, found[name]) for name, item in known.items() if name in found)
+        yield from ((None, item) for name, item in found.items() if name not in known)
+    else:
+        yield from zip_longest(ours[: len(theirs)], theirs)
+
+
+def _by_name(items: list[Any]) -> dict[str, Any]:
+    """Nothing unless each has a name of its own."""
+    named: Json = {table(item).get("Name", ""): item for item in items if isinstance(item, dict)}
+    return named if len(named) == len(items) and all(named) else {}
 
 
 def _seconds(text: str) -> float | None:
