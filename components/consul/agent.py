@@ -1,6 +1,5 @@
 """One Consul agent on one host: what it is told, how it is run, and who it is."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import pulumi
 
 from components.access import Endpoint
 from components.hosts import Host, Role
+from components.start import texts
 from components.timings import Timings, text
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
@@ -18,8 +18,21 @@ HTTPS_PORT = 8501
 DNS_PORT = 8600
 CONFIGURATION = "/etc/consul.d"
 DATA = "/var/lib/consul"
+AUTHORITY = f"{CONFIGURATION}/tls/ca.pem"
 CERTIFICATE = f"{CONFIGURATION}/tls/agent.pem"
 KEY = f"{CONFIGURATION}/tls/agent.key"
+START = f"{CONFIGURATION}/start.json"
+
+AT_START = (
+    ("retry_join",),
+    # A server that knows a cluster goes by its own copy of what was decided there.
+    ("bootstrap_expect",),
+    ("autopilot",),
+    # An agent keeps the keys that the cluster has agreed on.
+    ("encrypt",),
+    ("acl", "tokens"),
+)
+"""What an agent reads only when it starts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +62,8 @@ class AgentArgs:
     """By which the cluster is asked how it sees the agent."""
 
 
-def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
-    """Declare the agent and its certificate."""
+def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[Agent] = ()) -> Agent:
+    """Declare the agent and its certificate; it is changed when those of `after` have been."""
     host = args.host
     certificate = pki.Certificate(
         f"{name}-certificate",
@@ -62,6 +75,7 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
         opts=pulumi.ResourceOptions(parent=parent),
     )
     role = "server" if Role.SERVER in host.roles else "client"
+    told = _rendered(args)
     return Agent(
         name,
         connection=host.connection,
@@ -76,17 +90,20 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
             DATA: {"mode": "0750", "owner": "consul", "group": "consul"},
         },
         files={
-            f"{CONFIGURATION}/consul.json": _readable(_rendered(args)),
-            f"{CONFIGURATION}/tls/ca.pem": _readable(args.authority.certificate_pem),
+            f"{CONFIGURATION}/consul.json": _readable(told.apply(lambda parts: parts[0])),
+            START: _readable(told.apply(lambda parts: parts[1])),
+            AUTHORITY: _readable(args.authority.certificate_pem),
             CERTIFICATE: _readable(certificate.certificate_pem),
             KEY: _readable(certificate.private_key_pem),
         },
         data=(DATA,),
         unit=unit(args.version),
-        reload_on=(CERTIFICATE, KEY),
+        reload_on=(AUTHORITY, CERTIFICATE, KEY),
+        read_at_start=(START,),
+        judge=f"{program(args.version)} validate {{root}}{CONFIGURATION}",
         listens=HTTPS_PORT,
         member={"cluster": "consul", "name": host.name, "roles": [role], "endpoint": args.endpoint},
-        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with),
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with, depends_on=[*after]),
     )
 
 
@@ -137,7 +154,7 @@ def agent_configuration(
         "addresses": {"https": f"{address} 127.0.0.1", "dns": "127.0.0.1"},
         "tls": {
             "defaults": {
-                "ca_file": f"{CONFIGURATION}/tls/ca.pem",
+                "ca_file": AUTHORITY,
                 "cert_file": CERTIFICATE,
                 "key_file": KEY,
                 "verify_incoming": True,
@@ -223,9 +240,9 @@ WantedBy=multi-user.target
 """
 
 
-def _rendered(args: AgentArgs) -> pulumi.Output[str]:
-    def render(known: dict[str, Any]) -> str:
-        return json.dumps(
+def _rendered(args: AgentArgs) -> pulumi.Output[list[str]]:
+    def render(known: dict[str, Any]) -> list[str]:
+        return texts(
             agent_configuration(
                 name=args.host.name,
                 address=known["address"],
@@ -236,7 +253,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[str]:
                 timings=args.timings,
                 secrets=known,
             ),
-            indent=1,
+            AT_START,
         )
 
     return pulumi.Output.all(

@@ -1,6 +1,6 @@
 """A Consul cluster: servers on the hosts that decide, a client on every other, and the tokens that others need."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pulumi
 
@@ -10,6 +10,7 @@ from components.consul.tokens import TokenIds, policies, policy, token
 from components.hosts import Host, Role
 from components.timings import Timings
 from mooring.kinds import pki
+from mooring.kinds.agent import Agent
 from mooring.kinds.consul_cluster import Cluster
 from mooring.kinds.random import Bytes, Uuid
 
@@ -51,24 +52,31 @@ class ConsulCluster(pulumi.ComponentResource):
             "private_key": operator.private_key_pem,
             "token": secrets.management,
         }
-        agents = [
-            agent(
-                f"{name}-{host.name}",
-                AgentArgs(
-                    host=host,
-                    servers=servers,
-                    datacenter=datacenter,
-                    version=version,
-                    authority=authority,
-                    secrets=secrets,
-                    timings=timings,
-                    own_token=own[host.name].secret,
-                    endpoint=management,
-                ),
-                self,
-            )
-            for host in hosts
-        ]
+
+        def on(these: Iterable[Host], after: Sequence[Agent] = ()) -> list[Agent]:
+            return [
+                agent(
+                    f"{name}-{host.name}",
+                    AgentArgs(
+                        host=host,
+                        servers=servers,
+                        datacenter=datacenter,
+                        version=version,
+                        authority=authority,
+                        secrets=secrets,
+                        timings=timings,
+                        own_token=own[host.name].secret,
+                        endpoint=management,
+                    ),
+                    self,
+                    after=after,
+                )
+                for host in these
+            ]
+
+        # Who decides is changed first: a client may be older than its servers, and not the other way round.
+        deciding = on(servers)
+        agents = [*deciding, *on((host for host in hosts if host not in servers), after=deciding)]
         cluster = Cluster(
             name,
             endpoint=management,

@@ -1,6 +1,5 @@
 """One Nomad agent on one host: what it is told, how it is run, and who it is."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -10,6 +9,7 @@ import pulumi
 
 from components.access import IMAGE_CREDENTIALS, Endpoint
 from components.hosts import Host, Role
+from components.start import texts
 from components.timings import Timings, text
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
@@ -19,8 +19,21 @@ HTTP_PORT = 4646
 CONSUL_PORT = 8501
 CONFIGURATION = "/etc/nomad.d"
 DATA = "/var/lib/nomad"
+AUTHORITY = f"{CONFIGURATION}/tls/ca.pem"
 CERTIFICATE = f"{CONFIGURATION}/tls/agent.pem"
 KEY = f"{CONFIGURATION}/tls/agent.key"
+START = f"{CONFIGURATION}/start.json"
+
+AT_START = (
+    ("server", "server_join"),
+    ("client", "server_join"),
+    # A server that knows a cluster goes by its own copy of what was decided there.
+    ("server", "bootstrap_expect"),
+    ("autopilot",),
+    # A server keeps the keys that the cluster has agreed on.
+    ("server", "encrypt"),
+)
+"""What an agent reads only when it starts."""
 
 ENGINE_CAPABILITIES = (
     "chown",
@@ -53,8 +66,8 @@ class AgentArgs:
     """By which the cluster is asked how it sees the agent."""
 
 
-def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
-    """Declare the agent and its certificate."""
+def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[Agent] = ()) -> Agent:
+    """Declare the agent and its certificate; it is changed when those of `after` have been."""
     host = args.host
     certificate = pki.Certificate(
         f"{name}-certificate",
@@ -66,6 +79,7 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
         opts=pulumi.ResourceOptions(parent=parent),
     )
     roles = [role.value for role in (Role.SERVER, Role.CLIENT) if role in host.roles]
+    told = _rendered(args)
     return Agent(
         name,
         connection=host.connection,
@@ -79,8 +93,9 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
             DATA: {"mode": "0700"},
         },
         files={
-            f"{CONFIGURATION}/nomad.json": _closed(_rendered(args)),
-            f"{CONFIGURATION}/tls/ca.pem": _closed(args.authority.certificate_pem),
+            f"{CONFIGURATION}/nomad.json": _closed(told.apply(lambda parts: parts[0])),
+            START: _closed(told.apply(lambda parts: parts[1])),
+            AUTHORITY: _closed(args.authority.certificate_pem),
             CERTIFICATE: _closed(certificate.certificate_pem),
             KEY: _closed(certificate.private_key_pem),
             f"{CONFIGURATION}/tls/consul-ca.pem": _closed(args.consul["authority"]),
@@ -89,10 +104,12 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource) -> Agent:
         },
         data=(DATA,),
         unit=unit(args.version),
-        reload_on=(CERTIFICATE, KEY),
+        reload_on=(AUTHORITY, CERTIFICATE, KEY),
+        read_at_start=(START,),
+        judge=f"{program(args.version)} config validate {{root}}{CONFIGURATION}",
         listens=HTTP_PORT,
         member={"cluster": "nomad", "name": host.name, "roles": roles, "endpoint": args.endpoint},
-        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with),
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with, depends_on=[*after]),
     )
 
 
@@ -136,7 +153,7 @@ def agent_configuration(
         "tls": {
             "http": True,
             "rpc": True,
-            "ca_file": f"{CONFIGURATION}/tls/ca.pem",
+            "ca_file": AUTHORITY,
             "cert_file": CERTIFICATE,
             "key_file": KEY,
             "verify_server_hostname": True,
@@ -246,9 +263,9 @@ WantedBy=multi-user.target
 """
 
 
-def _rendered(args: AgentArgs) -> pulumi.Output[str]:
-    def render(known: dict[str, Any]) -> str:
-        return json.dumps(
+def _rendered(args: AgentArgs) -> pulumi.Output[list[str]]:
+    def render(known: dict[str, Any]) -> list[str]:
+        return texts(
             agent_configuration(
                 name=args.host.name,
                 address=known["address"],
@@ -261,7 +278,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[str]:
                 control_group=args.host.control_group,
                 secrets=known,
             ),
-            indent=1,
+            AT_START,
         )
 
     return pulumi.Output.all(

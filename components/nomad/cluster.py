@@ -1,6 +1,6 @@
 """A Nomad cluster: servers on the hosts that decide, clients on those that run apps, and tokens for who uses it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
 
 import pulumi
@@ -10,6 +10,7 @@ from components.hosts import Host, Role
 from components.nomad.agent import HTTP_PORT, AgentArgs, agent
 from components.timings import Timings
 from mooring.kinds import pki
+from mooring.kinds.agent import Agent
 from mooring.kinds.nomad_acl import AclPolicy, AclToken
 from mooring.kinds.nomad_cluster import Cluster
 from mooring.kinds.random import Bytes, Uuid
@@ -73,26 +74,32 @@ class NomadCluster(pulumi.ComponentResource):
             "token": Uuid(f"{name}-management", opts=child).value,
         }
         gossip_key = Bytes(f"{name}-gossip-key", length=32, opts=child).value
-        agents = [
-            agent(
-                f"{name}-{host.name}",
-                AgentArgs(
-                    host=host,
-                    servers=servers,
-                    timings=timings,
-                    datacenter=datacenter,
-                    version=version,
-                    network=network,
-                    authority=authority,
-                    gossip_key=gossip_key,
-                    consul=consul.nomad,
-                    endpoint=management,
-                ),
-                self,
-            )
-            for host in hosts
-            if host in servers or host in clients
-        ]
+
+        def on(these: Iterable[Host], after: Sequence[Agent] = ()) -> list[Agent]:
+            return [
+                agent(
+                    f"{name}-{host.name}",
+                    AgentArgs(
+                        host=host,
+                        servers=servers,
+                        timings=timings,
+                        datacenter=datacenter,
+                        version=version,
+                        network=network,
+                        authority=authority,
+                        gossip_key=gossip_key,
+                        consul=consul.nomad,
+                        endpoint=management,
+                    ),
+                    self,
+                    after=after,
+                )
+                for host in these
+            ]
+
+        # Who decides is changed first: a client may be older than its servers, and not the other way round.
+        deciding = on(servers)
+        agents = [*deciding, *on((host for host in hosts if host in clients and host not in servers), after=deciding)]
         cluster = Cluster(
             name,
             endpoint=management,

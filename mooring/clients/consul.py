@@ -43,6 +43,11 @@ class Consul:
         found: Json = self._library.operator.autopilot_health()
         return found
 
+    def raft(self) -> Json:
+        """What the server that answers says of its own copy: `state`, `applied_index` and more, each as a text."""
+        found: Json = self._http.get("https://consul/v1/agent/self").json()["Stats"]["raft"]
+        return found
+
     def nodes(self) -> list[Json]:
         found: list[Json] = self._library.catalog.nodes()[1]
         return found

@@ -78,6 +78,28 @@ class Nomad:
         found: Json = self._send("GET", "/v1/operator/autopilot/health", fine=(429,)).json()
         return found
 
+    def raft(self) -> Json:
+        """What the server that answers says of its own copy: `state`, `applied_index` and more, each as a text."""
+        found: Json = self._get("/v1/agent/self")["stats"]["raft"]
+        return found
+
+    def move_off(self, node: str, *, words: Mapping[str, str]) -> None:
+        """Have a node's instances move elsewhere, those of system jobs excepted, for as long as that takes.
+
+        Nomad keeps `words` with the node, also when the drain is over.
+        """
+        body = {"DrainSpec": {"Deadline": 0, "IgnoreSystemJobs": True}, "MarkEligible": False, "Meta": dict(words)}
+        self._send("PUT", f"/v1/node/{node}/drain", json=body)
+
+    def undrain(self, node: str) -> None:
+        """Let the node have allocations again, whatever became of its drain."""
+        self._send("PUT", f"/v1/node/{node}/drain", json={"DrainSpec": None, "MarkEligible": True})
+
+    def allocations_on(self, node: str) -> list[Json]:
+        """A summary of every allocation, of any namespace, that is still known on the node."""
+        params = {"namespace": "*", "filter": f'NodeID == "{node}"'}
+        return rows(self._send("GET", "/v1/allocations", params=params).json())
+
     def jobs(self) -> list[Json]:
         found: list[Json] = self._library.jobs.get_jobs()
         return found
@@ -184,10 +206,6 @@ class Nomad:
         """Move every allocation off the node in order; what has not gone after `within` seconds is stopped."""
         spec = {"Deadline": int(within * 1e9), "IgnoreSystemJobs": False}
         self._send("PUT", f"/v1/node/{node}/drain", json={"DrainSpec": spec, "MarkEligible": False})
-
-    def undrain(self, node: str) -> None:
-        """Let the node have allocations again, whatever became of its drain."""
-        self._send("PUT", f"/v1/node/{node}/drain", json={"DrainSpec": None, "MarkEligible": True})
 
     def index(self) -> int:
         """Of the last change that the server knows of which is asked."""

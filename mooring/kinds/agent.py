@@ -15,21 +15,37 @@ from typing_extensions import override
 
 from mooring.clients import ssh
 from mooring.clients.ssh import Connection
-from mooring.kinds import membership, placement
+from mooring.kinds import drain, membership, placement
 from mooring.kinds.kind import Handler, Made, NotHealthy, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import Membership
 from mooring.kinds.placement import Directory, File
+from mooring.kinds.roll import turn
 from mooring.waiting import TimedOut, wait_for
 
 LISTENING_WITHIN = 45
 """Seconds. Consul and Nomad listen within 2 on a real core; under emulation they took about 20."""
 
+START = "start"
+"""Does nothing to a service that runs."""
+
 RELOAD = "reload-or-restart"
 """systemd's word for what is right for a service that cannot reload, or that has died, as well."""
+
+RESTART = "restart"
+
+DOING = {START: "starting", RELOAD: "reloading", RESTART: "restarting"}
 
 MEMBER_WITHIN = 120.0
 """Seconds. A restarted server is a healthy voter again after autopilot's stabilisation time of 10 s; the rest is for
 slow machines."""
+
+
+JUDGED_WITHIN = 60
+"""Seconds. A look at a configuration takes 0.2 on a real core."""
+
+
+class NotAccepted(Exception):
+    """The agent's own program refuses what it would be told: change the program that says it."""
 
 
 class AgentSpec(Spec):
@@ -58,6 +74,13 @@ class AgentSpec(Spec):
     reload_on: tuple[str, ...] = ()
     """Files for which a reload is enough; a change of any other restarts the service."""
 
+    read_at_start: tuple[str, ...] = ()
+    """Files that say nothing to an agent that runs: a change of these alone is written, and the agent left as it is."""
+
+    judge: str | None = None
+    """A command that ends with a failure if the agent would not accept its files; `{root}` in it is a directory that
+    holds them, under their paths. What it refuses is not put in place."""
+
     listens: int
     """A TCP port on loopback: the agent is up when it accepts."""
 
@@ -80,6 +103,10 @@ class AgentHandler(Handler[AgentSpec]):
     def check(self, spec: AgentSpec) -> Iterable[Problem]:
         yield from placement.path_problems("files", spec.files)
         yield from placement.path_problems("directories", spec.directories)
+        for field in ("reload_on", "read_at_start"):
+            for path in getattr(spec, field):
+                if path not in spec.files:
+                    yield Problem(path=field, reason=f"names {path}, which is not one of the files")
         if (spec.binary is None) != (spec.binary_source is None):
             yield Problem(path="binary", reason="must be given together with binary_source, or neither")
 
@@ -95,7 +122,9 @@ class AgentHandler(Handler[AgentSpec]):
                 f"{spec.connection.address} has other files at {', '.join(strange)}: {spec.service} is already "
                 "configured there by somebody else; move them away or choose another host"
             )
-        _converge(spec, work, action="restart" if ours else "start")
+        _bring_binary(spec, work)
+        _judge(spec)
+        _converge(spec, work, action=RESTART if ours else START)
         return Made(id=f"{spec.connection.address}:{spec.service}")
 
     @override
@@ -114,7 +143,7 @@ class AgentHandler(Handler[AgentSpec]):
                 "files": files,
                 "directories": directories,
                 "unit": unit.content.removesuffix(_owner(work)) if unit else "",
-                "running": state["ActiveState"] == "active",
+                "running": state["ActiveState"] == "active" and not state["Changing"],
                 "enabled": state["UnitFileState"] == "enabled",
                 "version": spec.version if state["Binary"] == "there" else None,
             }
@@ -123,26 +152,28 @@ class AgentHandler(Handler[AgentSpec]):
 
     @override
     def update(self, id_: str, old: AgentSpec, new: AgentSpec, outputs: Props, work: Work) -> Props:
-        changed = {path for path in new.files if old.files.get(path) != new.files[path]}
+        action = action_for(old, new)
         gone = old.files.keys() - new.files.keys()
-        only_reload = (changed | gone) <= set(new.reload_on) and (old.unit, old.version, old.binary) == (
-            new.unit,
-            new.version,
-            new.binary,
-        )
-        work.say("waiting for its turn")
-        with membership.turn(new.member, work.clock):
-            if gone:
-                ssh.run(new.connection, placement.removing(gone, ()))
-            _converge(new, work, action=RELOAD if only_reload else "restart")
+        # Before its turn: what is refused costs nobody an agent, and no copying is done while one is away.
+        _bring_binary(new, work)
+        _judge(new)
+        if action == START:
+            _converge(new, work, action=action, gone=gone)
+            return {}
+        with turn(new.member, work.clock, work.say):
+            if action == RESTART and (client := _nomad_client(new)):
+                drain.emptied(client, work)
+            _converge(new, work, action=action, gone=gone)
             if new.member is not None and new.running:
-                _wait_for_membership(new.member, id_, work)
+                _wait_for_membership(new, new.member, id_, work)
+            if client := _nomad_client(new):
+                drain.used_again(client)
         return {}
 
     @override
     def delete(self, id_: str, spec: AgentSpec, outputs: Props, work: Work) -> None:
         unit = shlex.quote(_unit_path(spec))
-        with membership.turn(spec.member, work.clock):
+        with turn(spec.member, work.clock, work.say):
             ssh.run(
                 spec.connection,
                 "\n".join(
@@ -159,6 +190,23 @@ class AgentHandler(Handler[AgentSpec]):
             )
 
 
+def action_for(old: AgentSpec, new: AgentSpec) -> str:
+    """What the service has to be told of the difference; none at all means that the last try did not end well."""
+    changed = {path for path in new.files if old.files.get(path) != new.files[path]} | (
+        old.files.keys() - new.files.keys()
+    )
+    if not old.running or (old.unit, old.version, old.binary) != (new.unit, new.version, new.binary):
+        return RESTART
+    if old != new and changed <= set(new.read_at_start):
+        return START
+    return RELOAD if changed <= {*new.reload_on, *new.read_at_start} else RESTART
+
+
+def _nomad_client(spec: AgentSpec) -> Membership | None:
+    member = spec.member
+    return member if member is not None and member.cluster == "nomad" and "client" in member.roles else None
+
+
 def _unit_path(spec: AgentSpec) -> str:
     return f"/etc/systemd/system/{spec.service}.service"
 
@@ -168,17 +216,47 @@ def _owner(work: Work) -> str:
     return f"\n[X-Mooring]\nStack={work.project}/{work.stack}\n"
 
 
+def _changing(spec: AgentSpec) -> str:
+    """There from when the files change until the service has taken note, in case a run ends in between.
+
+    Gone with a boot, which starts every service anew.
+    """
+    return f"/run/mooring-changing-{spec.service}"
+
+
 def _all_files(spec: AgentSpec, work: Work) -> dict[str, File]:
     return {**spec.files, _unit_path(spec): File(content=spec.unit + _owner(work))}
 
 
-def _converge(spec: AgentSpec, work: Work, *, action: str) -> None:
+def _converge(spec: AgentSpec, work: Work, *, action: str, gone: Iterable[str] = ()) -> None:
     """Put everything there and start, reload or restart; return when the agent listens."""
-    _bring_binary(spec, work)
     files = _all_files(spec, work)
-    work.say(f"reloading {spec.service}" if action == RELOAD else f"{action}ing {spec.service}")
-    script = "\n".join([*_preparing(spec), placement.placing(files, spec.directories), *_starting(spec, action)])
+    work.say(f"{DOING[action]} {spec.service}")
+    script = "\n".join(
+        [
+            *_preparing(spec),
+            f"touch {_changing(spec)}",
+            placement.removing(gone, ()),
+            placement.placing(files, spec.directories),
+            *_starting(spec, action),
+        ]
+    )
     ssh.run(spec.connection, script, stdin=placement.archive(files), within=LISTENING_WITHIN + 60)
+
+
+def _judge(spec: AgentSpec) -> None:
+    """Ask the agent's own program about the files, in a place that only root sees and that is gone afterwards."""
+    if spec.judge is None:
+        return
+    asked = ssh.answer(
+        spec.connection, placement.judging(spec.judge), stdin=placement.archive(spec.files), within=JUDGED_WITHIN
+    )
+    if asked.status != 0:
+        said = (asked.stderr.strip() or asked.stdout.decode(errors="replace").strip())[-1000:]
+        raise NotAccepted(
+            f"{spec.service} on {spec.connection.address} would not accept its new configuration, so nothing of it was "
+            f"written: {said}"
+        )
 
 
 def _preparing(spec: AgentSpec) -> Iterator[str]:
@@ -196,11 +274,15 @@ def _starting(spec: AgentSpec, action: str) -> Iterator[str]:
     yield f"systemctl {'enable' if spec.enabled else 'disable'} --quiet {name}"
     if not spec.running:
         yield f"systemctl stop {name}"
+        yield f"rm -f {_changing(spec)}"
         return
     yield f"systemctl {action} {name}"
     yield f"""
 for _ in $(seq {LISTENING_WITHIN * 10}); do
-  if systemctl is-active --quiet {name} && bash -c '</dev/tcp/127.0.0.1/{spec.listens}' 2>/dev/null; then exit 0; fi
+  if systemctl is-active --quiet {name} && bash -c '</dev/tcp/127.0.0.1/{spec.listens}' 2>/dev/null; then
+    rm -f {_changing(spec)}
+    exit 0
+  fi
   sleep 0.1
 done
 echo "{spec.service} does not listen on port {spec.listens} after {LISTENING_WITHIN} s; its last lines:" >&2
@@ -214,7 +296,8 @@ def _looking_at(spec: AgentSpec) -> str:
         if spec.binary
         else "echo Binary=there"
     )
-    return f"systemctl show -p ActiveState -p UnitFileState {spec.service}.service\n{present}"
+    changing = f"[ -e {_changing(spec)} ] && echo Changing=yes || echo Changing="
+    return f"systemctl show -p ActiveState -p UnitFileState {spec.service}.service\n{present}\n{changing}"
 
 
 def _bring_binary(spec: AgentSpec, work: Work) -> None:
@@ -230,12 +313,12 @@ def _bring_binary(spec: AgentSpec, work: Work) -> None:
     ssh.run(spec.connection, script, stdin=Path(spec.binary_source).read_bytes(), within=600)
 
 
-def _wait_for_membership(member: Membership, id_: str, work: Work) -> None:
+def _wait_for_membership(spec: AgentSpec, member: Membership, id_: str, work: Work) -> None:
     last = ""
 
     def content() -> bool | None:
         nonlocal last
-        last = membership.complaint(member) or ""
+        last = membership.complaint(member, spec.connection.address) or ""
         if last:
             work.say(last)
         return None if last else True
@@ -263,6 +346,8 @@ class Agent(Resource):
         directories: Mapping[str, Any] | None = None,
         data: tuple[str, ...] = (),
         reload_on: tuple[str, ...] = (),
+        read_at_start: tuple[str, ...] = (),
+        judge: str | None = None,
         member: pulumi.Input[Mapping[str, Any]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -279,6 +364,8 @@ class Agent(Resource):
             "directories": directories,
             "data": list(data) or None,
             "reload_on": list(reload_on) or None,
+            "read_at_start": list(read_at_start) or None,
+            "judge": judge,
             "member": member,
         }
         super().__init__(AgentHandler, resource_name, {k: v for k, v in inputs.items() if v is not None}, opts=opts)

@@ -15,6 +15,7 @@ from mooring.clients import nomad
 from mooring.clients.answers import rows
 from mooring.clients.errors import ApiError, Unreachable
 from mooring.clients.http import Endpoint
+from mooring.kinds import drain
 from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers
 from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import server_complaint
@@ -54,7 +55,7 @@ class NomadClusterHandler(Handler[NomadClusterSpec]):
 
     @override
     def update(self, id_: str, old: NomadClusterSpec, new: NomadClusterSpec, outputs: Props, work: Work) -> Props:
-        joined("nomad", lambda: _bootstrapped(new) or complaints(new), work)
+        joined("nomad", lambda: _bootstrapped(new) or _released(new) or complaints(new), work)
         return {}
 
     @override
@@ -75,6 +76,15 @@ def _bootstrapped(spec: NomadClusterSpec) -> list[str]:
                 "nomad's ACLs were bootstrapped with another token; reset them on a server as Nomad documents "
                 "(a file acl-bootstrap-reset in its data directory), then run `pulumi up` again"
             )
+    except ApiError as error:
+        return [f"nomad is not ready: {error}"]
+    return []
+
+
+def _released(spec: NomadClusterSpec) -> list[str]:
+    """Nothing, when no client is still kept empty by a roll that was cut off."""
+    try:
+        drain.release(nomad.region(spec.endpoint))
     except ApiError as error:
         return [f"nomad is not ready: {error}"]
     return []
@@ -105,7 +115,12 @@ def complaints(spec: NomadClusterSpec) -> list[str]:
         return [f"nomad is not ready: {error}"]
     # Nomad's servers carry the region in their name.
     missing = [server_complaint(f"{name}.global", rows(health["Servers"])) for name in spec.servers]
-    return [m for m in missing if m] + [f"{n} is not ready in nomad" for n in spec.clients if n not in ready]
+    empty = [
+        f"{node['Name']} takes no instances: a roll that was cut off had emptied it"
+        for node in nodes
+        if drain.left_by_us(node)
+    ]
+    return [m for m in missing if m] + [f"{n} is not ready in nomad" for n in spec.clients if n not in ready] + empty
 
 
 class Cluster(Resource):

@@ -69,6 +69,15 @@ def placing(files: Files, directories: Directories) -> str:
     return "\n".join([*made, "tar -x -p --same-owner --no-overwrite-dir -C / -f -"])
 
 
+def judging(command: str) -> str:
+    """The script that runs `command` on the files of the archive on its standard input; they are gone afterwards.
+
+    `{root}` in the command is where they are: on a file system in memory, as they may be secret.
+    """
+    staged = "root=$(mktemp -d /run/mooring-judge.XXXXXX)\ntrap 'rm -rf -- \"$root\"' EXIT"
+    return f'set -eu\n{staged}\ntar -x -p -C "$root" -f -\n{command.replace("{root}", "$root")}'
+
+
 def looking(paths: Iterable[str]) -> str:
     """The script that prints those of `paths` that exist as a tar archive."""
     names = " ".join(shlex.quote(path.lstrip("/")) for path in sorted(paths))

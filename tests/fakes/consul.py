@@ -54,6 +54,9 @@ class FakeConsul:
         self.servers: list[Json] | None = [server("s1", Leader=True), server("s2"), server("s3")]
         """None is what autopilot says when it has not looked since the election: not an empty list, but null."""
 
+        self.raft: Json = {"state": "Follower", "applied_index": "40", "last_log_index": "40"}
+        """What each server says of itself."""
+
         self.members: list[Json] = [member(name) for name in ("s1", "s2", "s3", "e1")]
         self.policies: dict[str, Json] = {}
         """By id."""
@@ -91,6 +94,8 @@ class FakeConsul:
                 return Reply(body=self._shown(own))
             case "GET", ["operator", "autopilot", "health"]:
                 return self._health()
+            case "GET", ["agent", "self"]:
+                return Reply(body={"Stats": {"raft": self.raft}})
             case _, ["acl", "policies" | "policy", *_]:
                 return self._policies(question)
             case _, ["acl", "tokens" | "token", *_]:

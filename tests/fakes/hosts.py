@@ -73,6 +73,8 @@ class FakeHost:
             return _answer(self._facts())
         if script == host.FAILED_UNITS:
             return _answer(" ".join(self.failed_units))
+        if "/run/mooring-judge." in script:
+            return self._judged(stdin)
         shell = _Shell(self, stdin)
         try:
             for line in _lines(script):
@@ -80,6 +82,16 @@ class FakeHost:
         except Failed as failure:
             return Answer(status=1, stdout=shell.printed, stderr=str(failure))
         return Answer(status=0, stdout=shell.printed, stderr="")
+
+    def _judged(self, stdin: bytes) -> Answer:
+        """What an agent's own program says of files: it refuses those that a test has called bad."""
+        with tarfile.open(fileobj=io.BytesIO(stdin), mode="r:") as tar:
+            for entry in tar:
+                stream = tar.extractfile(entry)
+                assert stream is not None
+                if b"BAD" in stream.read():
+                    return Answer(status=1, stdout=b"", stderr=f"/{entry.name}: invalid config key\n")
+        return Answer(status=0, stdout=b"Configuration is valid!\n", stderr="")
 
     def _facts(self) -> str:
         return json.dumps(
@@ -169,13 +181,17 @@ class _Shell:
             case ["rmdir", "--ignore-fail-on-non-empty", "--", path, "2>/dev/null", "||", "true"]:
                 if not any(other.startswith(f"{path}/") for other in self._host.entries):
                     self._host.entries.pop(path, None)
+            case ["touch", path]:
+                self._host.entries[path] = Entry(content=b"", mode=0o644)
+            case ["rm", "-f", path]:
+                self._host.entries.pop(path, None)
             case ["test", "-x", path]:
                 if path not in self._host.entries:
                     raise Failed("")
             case ["set", "-eu;", "mkdir", "-p", folder, *_, "mv", _, target]:
                 self._parents(f"{folder.removesuffix(';')}/x")
                 self._host.entries[target] = Entry(content=self._stdin, mode=0o755)
-            case ["[", "-x", path, "]", "&&", "echo", yes, "||", "echo", no]:
+            case ["[", "-x" | "-e", path, "]", "&&", "echo", yes, "||", "echo", no]:
                 self._say(yes if path in self._host.entries else no)
             case ["echo", words]:
                 self._say(words)
@@ -276,3 +292,6 @@ class _Shell:
         assert found is not None, line
         if found["service"] in self._host.deaf or not self._host.services[f"{found['service']}.service"].active:
             raise Failed(f"{found['what']}\n{found['service']}: cannot bind: address already in use")
+        changing = re.search(r"rm -f (?P<path>\S+)", line)
+        assert changing is not None, line
+        self._host.entries.pop(changing["path"], None)

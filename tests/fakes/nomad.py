@@ -24,6 +24,7 @@ def node(name: str, **changes: Any) -> Json:
         "Status": "ready",
         "SchedulingEligibility": "eligible",
         "Drain": False,
+        "LastDrain": None,
         "Drivers": None,
         **changes,
     }
@@ -38,7 +39,17 @@ class FakeNomad:
         self.servers: list[Json] | None = [server(f"{name}.global", Leader=name == "s1") for name in names]
         """None is what autopilot says when it has not looked since the election: not an empty list, but null."""
 
+        self.raft: Json = {"state": "Follower", "applied_index": "40", "last_log_index": "40"}
+        """What each server says of itself."""
+
         self.nodes: list[Json] = [node(name) for name in names]
+        self.allocations: list[Json] = []
+        """What runs on the nodes, for whoever drains one: service instances move to the next node after a second."""
+
+        self.moves_after: float | None = 1.0
+        """Seconds; None: there is no place for them."""
+
+        self._clock = clock
         self.policies: dict[str, Json] = {}
         self.tokens: dict[str, Json] = {}
         """By accessor."""
@@ -57,7 +68,7 @@ class FakeNomad:
         """Before anybody bootstrapped it."""
         self.tokens.clear()
 
-    def reply(self, question: Question) -> Reply:  # noqa: C901, PLR0911 -- a server's routes are one table
+    def reply(self, question: Question) -> Reply:  # noqa: C901, PLR0911, PLR0912 -- a server's routes are one table
         own = self._own(question.token)
         match question.method, question.path:
             case _ if not self.leader:
@@ -79,12 +90,38 @@ class FakeNomad:
                 return self._heartbeat(question.address)
             case "GET", ["operator", "autopilot", "health"]:
                 return self._health()
+            case "GET", ["agent", "self"]:
+                return Reply(body={"stats": {"raft": self.raft}})
+            case "PUT", ["node", id_, "drain"]:
+                return self._drain(id_, question.body)
+            case "GET", ["allocations"]:
+                node_id = question.query["filter"].removeprefix('NodeID == "').removesuffix('"')
+                return Reply(body=[each for each in self.allocations if each["NodeID"] == node_id] or None)
             case _, ["acl", *_]:
                 return self._acl(question)
             case _, ["namespace" | "var", *_] | ["node", "pool", _] | ["operator", "scheduler", _]:
                 return self.store.reply(question)
             case _:
                 return self.jobs.reply(question, str(own["AccessorID"]))
+
+    def _drain(self, id_: str, body: Json) -> Reply:
+        """As Nomad: a drain that is over keeps its words, and a node stays ineligible until somebody says otherwise."""
+        found = next(each for each in self.nodes if each["ID"] == id_)
+        if body["DrainSpec"] is not None:
+            found |= {"Drain": True, "SchedulingEligibility": "ineligible", "LastDrain": {"Meta": body.get("Meta")}}
+            if self.moves_after is not None:
+                self._clock.after(self.moves_after, lambda: self._move_from(id_))
+        else:
+            found["Drain"] = False
+            if body["MarkEligible"]:
+                found["SchedulingEligibility"] = "eligible"
+        return Reply(body={})
+
+    def _move_from(self, id_: str) -> None:
+        refuge = next(each["ID"] for each in self.nodes if each["SchedulingEligibility"] == "eligible")
+        for each in self.allocations:
+            if each["NodeID"] == id_ and each["JobType"] == "service":
+                each["NodeID"] = refuge
 
     def _own(self, secret: str) -> Json | None:
         return next((token for token in self.tokens.values() if token["SecretID"] == secret), None)

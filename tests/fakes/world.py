@@ -13,6 +13,7 @@ from typing_extensions import override
 from mooring.clients import consul, http, nomad, ssh
 from mooring.clients.http import Endpoint
 from mooring.clients.ssh import Connection
+from mooring.kinds import roll
 from mooring.kinds.kind import Work
 from mooring.waiting import Clock
 
@@ -56,6 +57,7 @@ class World:
         # The clients are kept by endpoint, and each world has the same ones.
         consul.cluster.cache_clear()
         nomad.region.cache_clear()
+        roll.forget()
 
     def work(self, stack: str = "test") -> FakeWork:
         said: list[str] = []

@@ -79,13 +79,14 @@ def test_a_cluster_is_asked_for_only_when_all_its_agents_run(engine: Engine, clu
     assert cluster.inputs["servers"] == SERVERS
 
 
-def test_the_agents_of_a_cluster_do_not_wait_for_each_other(engine: Engine, clusters: Clusters) -> None:
-    """They elect by themselves, and only once all are there."""
+def test_clients_come_after_servers_and_servers_do_not_wait_for_each_other(engine: Engine, clusters: Clusters) -> None:
+    """They elect by themselves, and only once all are there; what is changed is changed in who decides first."""
     del clusters
     for found in engine.of(AGENT):
-        vendor = found.name.partition("-")[0]
+        vendor, _, host = found.name.partition("-")
         before = {each.name for each in engine.before(found.urn) if each.type == AGENT}
-        assert not {name for name in before if name.startswith(vendor)}, found.name
+        waited_for = {name for name in before if name.startswith(vendor)}
+        assert waited_for == (set() if host in SERVERS else {f"{vendor}-{server}" for server in SERVERS}), found.name
 
 
 def test_who_asks_consul_waits_for_the_cluster_and_for_every_agents_token(engine: Engine, clusters: Clusters) -> None:
@@ -113,10 +114,9 @@ def test_every_right_that_is_handed_out_is_a_secret(engine: Engine, clusters: Cl
 
 
 def configuration(engine: Engine, vendor: str, host: str) -> str:
-    folder = {"consul": "/etc/consul.d/consul.json", "nomad": "/etc/nomad.d/nomad.json"}[vendor]
-    files = engine.one(AGENT, f"{vendor}-{host}").inputs["files"]
-    told: str = plain(files)[folder]["content"]
-    return told
+    """Both files, as a text to look into."""
+    files = plain(engine.one(AGENT, f"{vendor}-{host}").inputs["files"])
+    return "".join(str(files[f"/etc/{vendor}.d/{name}.json"]["content"]) for name in (vendor, "start"))
 
 
 def test_only_servers_know_the_management_token(engine: Engine, clusters: Clusters) -> None:

@@ -2,36 +2,53 @@
 
 from typing import Any
 
-from mooring.kinds.membership import server_complaint, unsafe_to_touch
+from fakes.world import World
+
+from mooring.kinds.membership import Membership, server_complaint, unsafe_to_touch
 
 
 def server(name: str, *, healthy: bool = True, voter: bool = True) -> dict[str, Any]:
     return {"Name": name, "Healthy": healthy, "Voter": voter, "SerfStatus": "alive", "LastContact": "1ms"}
 
 
-def test_one_of_three_healthy_servers_may_be_touched() -> None:
-    assert unsafe_to_touch("a", [server("a"), server("b"), server("c")]) is None
+def reason(world: World, name: str, servers: list[dict[str, Any]], role: str = "server") -> str | None:
+    said = {"cluster": "consul", "name": name, "roles": [role], "endpoint": world.consul_endpoint}
+    return unsafe_to_touch(Membership.model_validate(said), servers)
 
 
-def test_a_server_that_the_quorum_needs_may_not_be_touched() -> None:
-    found = unsafe_to_touch("a", [server("a"), server("b"), server("c", healthy=False)])
-
-    assert found == "a is needed for the quorum while c is not healthy"
+def test_one_of_three_healthy_servers_may_be_touched(world: World) -> None:
+    assert reason(world, "a", [server("a"), server("b"), server("c")]) is None
 
 
-def test_the_ill_one_itself_may_be_touched() -> None:
-    assert unsafe_to_touch("c", [server("a"), server("b"), server("c", healthy=False)]) is None
+def test_a_server_may_not_be_touched_beside_an_ill_one(world: World) -> None:
+    found = reason(world, "a", [server("a"), server("b"), server("c", healthy=False)])
+
+    assert found == "c is not healthy: alive, last contact 1ms"
 
 
-def test_two_of_five_may_be_down_but_not_three() -> None:
-    four = [server("a"), server("b"), server("c"), server("d"), server("e", healthy=False)]
-
-    assert unsafe_to_touch("a", four) is None
-    assert unsafe_to_touch("a", [*four[:3], server("d", healthy=False), four[4]]) is not None
+def test_the_ill_one_itself_may_be_touched(world: World) -> None:
+    assert reason(world, "c", [server("a"), server("b"), server("c", healthy=False)]) is None
 
 
-def test_a_single_server_may_be_touched() -> None:
-    assert unsafe_to_touch("a", [server("a")]) is None
+def test_with_five_servers_a_roll_waits_for_the_ill_one_all_the_same(world: World) -> None:
+    """The quorum would stand it, and then stand no accident."""
+    four = [server("a"), server("b"), server("c"), server("d")]
+
+    assert reason(world, "a", [*four, server("e", healthy=False)]) is not None
+    assert reason(world, "a", [*four, server("e", voter=False)]) == "e is not a voter yet"
+
+
+def test_a_single_server_may_be_touched(world: World) -> None:
+    assert reason(world, "a", [server("a")]) is None
+
+
+def test_a_client_waits_for_the_servers_as_well(world: World) -> None:
+    assert reason(world, "x", [server("a"), server("b"), server("c")], "client") is None
+    assert reason(world, "x", [server("a"), server("b"), server("c", healthy=False)], "client") is not None
+
+
+def test_a_leader_that_knows_no_servers_is_no_permission(world: World) -> None:
+    assert reason(world, "a", []) == "consul does not know its servers yet"
 
 
 def test_a_server_that_does_not_vote_yet_is_not_done() -> None:
