@@ -34,6 +34,7 @@ from mooring.plugin.wire import (
     open_texts,
     plain,
     rewrap,
+    said_again,
     secret,
     struct,
     with_secrets,
@@ -174,17 +175,19 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @override
     def Check(self, request: pb.CheckRequest, context: grpc.ServicerContext) -> pb.CheckResponse:
-        inputs = marked(request.news)
-        with self._call(request, context, inputs) as call:
-            inputs = with_secrets(inputs, call.handler.secret_inputs)
+        news = marked(request.news)
+        with self._call(request, context, news) as call:
+            inputs = with_secrets(news, call.handler.secret_inputs)
             return pb.CheckResponse(
-                inputs=struct(inputs),
+                inputs=said_again(inputs, news, request.news),
                 # With `property` set the engine would print the value itself, of a secret too.
                 failures=[pb.CheckFailure(reason=call.mask(problem)) for problem in problems(call.handler, inputs)],
             )
 
     @override
     def Diff(self, request: pb.DiffRequest, context: grpc.ServicerContext) -> pb.DiffResponse:
+        if request.old_inputs == request.news:
+            return diff_response({})  # as for nearly every resource of nearly every run: nobody need be asked
         old, new = marked(request.old_inputs), marked(request.news)
         with self._call(request, context, old, new) as call:
             return diff_response(changes(call.handler, old, new), identity=call.handler.identity)
@@ -250,7 +253,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 properties[UNFINISHED] = failure
             if reasons := [call.mask(reason) for reason in seen.reasons] or plain(failure):
                 raise init_failed(request.id, found, properties, reasons)
-            return pb.ReadResponse(id=request.id, properties=struct(properties), inputs=struct(found))
+            return pb.ReadResponse(
+                id=request.id,
+                properties=said_again(properties, recorded, request.properties),
+                inputs=said_again(found, inputs, request.inputs),
+            )
 
     def _import(self, request: pb.ReadRequest, context: grpc.ServicerContext) -> pb.ReadResponse:
         """What stands under an id, all that an import knows; the engine then compares it with the program."""

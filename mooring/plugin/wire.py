@@ -53,6 +53,13 @@ def struct(values: Mapping[str, Marked]) -> struct_pb2.Struct:
     return message
 
 
+def said_again(
+    values: Mapping[str, Marked], asked: Mapping[str, Marked], message: struct_pb2.Struct
+) -> struct_pb2.Struct:
+    """The message that says `values`: the one that `asked` came in, where nothing of it was changed."""
+    return message if values == asked else struct(values)
+
+
 def secret(value: Marked) -> Marked:
     """Wrap `value`; what is wrapped already is left as it is."""
     return value if is_secret(value) else {SIGNATURE: SECRET, "value": value}

@@ -68,3 +68,11 @@ def test_only_texts_that_came_wrapped_are_secret_texts() -> None:
     value = {"open": "o", "closed": wire.secret({"key": ["s", 1]}), "deep": [{"x": wire.secret("t")}]}
 
     assert sorted(wire.secret_texts(value)) == ["s", "t"]
+
+
+def test_an_answer_that_changes_nothing_is_the_question_again() -> None:
+    asked = {"name": "web", "key": wire.secret("s3cret"), "count": 3}
+    message = wire.struct(asked)
+
+    assert wire.said_again({**asked}, asked, message) is message
+    assert wire.marked(wire.said_again({**asked, "count": 4}, asked, message)) == {**asked, "count": 4}
