@@ -22,11 +22,13 @@ class Job(pulumi.ComponentResource):
         images: Mapping[str, pulumi.Input[str]] | None = None,
         after: Sequence[pulumi.Resource] = (),
         strict: bool = False,
+        import_: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Where a task's image is one of the names in `images`, what was pushed under it takes its place.
 
-        Nothing of it is touched before what is in `after` is there, as the work of a `Run`.
+        Nothing of it is touched before what is in `after` is there, as the work of a `Run`. `import_` is the ID of a
+        job that runs already and is not the stack's yet: the first `up` takes it over, and then it may go.
         """
         super().__init__("platform:job:Job", name, None, opts)
         self._job = job
@@ -36,7 +38,9 @@ class Job(pulumi.ComponentResource):
             catalogue=on.catalogue,
             job=body_of(job, images),
             strict=strict,
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=on.goes_with, depends_on=list(after)),
+            opts=pulumi.ResourceOptions(
+                parent=self, deleted_with=on.goes_with, depends_on=list(after), import_=import_
+            ),
         )
         self.register_outputs({})
 

@@ -3,12 +3,14 @@
 import contextlib
 import json
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from mooring.cli import drill as drills
+from mooring.cli import importing
 from mooring.cli import job as jobs
 from mooring.cli import overview as overviews
 from mooring.cli import stack as stacks
@@ -16,6 +18,7 @@ from mooring.cli import status as statuses
 from mooring.cli import ui as interfaces
 from mooring.clients import consul, nomad
 from mooring.clients.errors import ApiError, Unreachable, Untrusted
+from mooring.kinds.kind import CannotImport
 from mooring.toolchain.errors import CannotPrepare
 from mooring.waiting import TimedOut
 
@@ -29,6 +32,9 @@ PUT_RIGHT = (
     stacks.NoSuchStack,
     jobs.NoSuchJob,
     jobs.CannotDo,
+    importing.IsThere,
+    importing.NotKept,
+    CannotImport,
     CannotPrepare,
     ApiError,
     Unreachable,
@@ -89,7 +95,8 @@ def status(stack: Stack = "dev", *, json_: AsJson = False) -> None:
 @app.command()
 def drill(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="All unless given; see --list.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="All unless given; see --list.", show_default=False),
     ] = None,
     stack: Stack = "dev",
     job: Annotated[str | None, typer.Option("--job", help="The app behind the balancer, if there are several.")] = None,
@@ -177,6 +184,28 @@ def rollback(
     typer.echo("healthy; the next `up` would undo this unless the program says:")
     for line in must:
         typer.echo(f"  {line}")
+
+
+@app.command(name="import")
+def import_(
+    job: JobName,
+    stack: Stack = "dev",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it there, instead of printing it.")] = None,
+    *,
+    keep_secrets: Annotated[
+        bool, typer.Option("--keep-secrets", help="Put what looks like a secret into the stack's configuration.")
+    ] = False,
+) -> None:
+    """Write a running job as the typed Python that takes it over, without what looks like a secret."""
+    found = importing.piece(nomad.region(overviews.overview(stack).deploy), job)
+    if out is None:
+        typer.echo(found.text, nl=False)
+    else:
+        importing.write(found, out)
+    if keep_secrets:
+        importing.keep_secrets(found, stack)
+    for line in importing.advice(found, stack, kept=keep_secrets):
+        say(line)
 
 
 @app.command()

@@ -22,10 +22,16 @@ def project() -> str:
     return found[1]
 
 
-def ask(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """Run Pulumi quietly and return what it said."""
+def ask(arguments: Sequence[str], said: str | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run Pulumi quietly and return what it said; `said` is told to it by its standard input."""
     return subprocess.run(  # noqa: S603 -- our own arguments
-        _command(arguments), cwd=CHECKOUT, env=whole_environment(), capture_output=True, text=True, check=False
+        _command(arguments),
+        cwd=CHECKOUT,
+        env=whole_environment(),
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

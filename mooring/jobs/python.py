@@ -1,4 +1,4 @@
-"""A job as the Python that makes it: what `pulumi import` writes into a program, and a person goes on from."""
+"""A job as the Python that makes it: what `mooring import` writes, and a person goes on from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -7,18 +7,29 @@ from typing import Any, Final, cast
 
 from mooring.jobs.job import Job
 from mooring.jobs.piece import Piece, has_default, is_said
+from mooring.jobs.secrets import Place
 
 WIDEST: Final = 120
 INDENT: Final = "    "
 
 
-def as_python(job: Job) -> str:
-    """A module that ends with `job = Job(…)`, laid out as the formatter would."""
+def as_python(job: Job, *, before: Sequence[str] = ()) -> str:
+    """A module that ends with `job = Job(…)`, laid out as the formatter would; `before` are imports of its own."""
     names: set[str] = set()
     body = "\n".join(_lines("job = ", job, "", "", names))
-    imports = _imports(sorted(names - {"timedelta"}))
+    imports = "\n".join([*before, _imports(sorted(names - LIBRARIES, key=_as_sorted))])
     times = "from datetime import timedelta\n\n" if "timedelta" in names else ""
-    return f"{times}{imports}\n\n{body}\n"
+    configured = "import pulumi\n\n" if "pulumi" in names else ""
+    return f"{times}{configured}{imports}\n\n{body}\n"
+
+
+LIBRARIES: Final = frozenset({"timedelta", "pulumi"})
+"""Names that are not of `mooring.jobs`."""
+
+
+def _as_sorted(name: str) -> tuple[bool, str]:
+    """As the formatter sorts what one line imports: classes, then functions."""
+    return name[0].islower(), name
 
 
 def _imports(names: Sequence[str]) -> str:
@@ -45,6 +56,9 @@ def _inline(value: Any, names: set[str]) -> str:
     if isinstance(value, timedelta):
         names.add("timedelta")
         return _time(value)
+    if isinstance(value, Place):
+        names |= {"pulumi", "later"}
+        return value.expression
     if isinstance(value, str):
         return _text(value)
     opening, closing, items = _parts(value, names)
@@ -58,6 +72,8 @@ def _parts(value: Any, names: set[str]) -> tuple[str, str, list[tuple[str, Any, 
         name = type(value).__name__
         names.add(name)
         return f"{name}(", ")", [(label, item, ",") for label, item in _arguments(value)]
+    if isinstance(value, Place):
+        return value.expression, "", []
     if isinstance(value, str):
         pieces = value.splitlines(keepends=True)
         return "(", ")", [("", piece, "") for piece in pieces] if len(pieces) > 1 else []

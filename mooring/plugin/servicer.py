@@ -159,6 +159,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=version("mooring"))
 
     @override
+    def GetSchema(self, request: pb.GetSchemaRequest, context: grpc.ServicerContext) -> pb.GetSchemaResponse:
+        # Asked after an import, for code that would be of a package that nobody has.
+        words = "kinds here have no schema, so `pulumi` writes no code for them: give it --generate-code=false"
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{words}; `mooring import JOB` writes a job's typed Python")
+
+    @override
     def CheckConfig(self, request: pb.CheckRequest, context: grpc.ServicerContext) -> pb.CheckResponse:
         # The engine hands a provider whatever the stack says under the package's name, and that is the project's name
         # too: the program's own settings. The provider has none, so it keeps none.
@@ -271,6 +277,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             seen = handler.imported(request.id, reached, call.work)
             if seen is None:
                 return pb.ReadResponse()
+            call.work.say("found")
             inputs = with_secrets(meaning(seen.spec), handler.secret_inputs | handler.perhaps_secret)
             properties = call.recorded(inputs, seen.outputs)
             if reasons := [call.mask(reason) for reason in seen.reasons]:

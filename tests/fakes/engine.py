@@ -76,6 +76,7 @@ class Declared:
     deleted_with: str
     provider: str
     ignore_changes: tuple[str, ...]
+    import_id: str
 
 
 @dataclass
@@ -265,6 +266,7 @@ class _Monitor:
             deleted_with=request.deletedWith,
             provider=request.provider,
             ignore_changes=tuple(request.ignoreChanges),
+            import_id=request.importId,
         )
         known = struct_pb2.Struct()
         known.update(outputs)

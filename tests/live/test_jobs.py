@@ -11,10 +11,13 @@ import pytest
 import yaml
 from live.nomad_server import Refused, Scheduler, scheduler
 from unit.jobs.api import said
+from unit.jobs.test_python import made
 from unit.jobs.wrong_jobs import OURS, SERVERS
 
-from mooring.jobs import InvalidJob, Job
+from mooring.jobs import InvalidJob, Job, as_python
+from mooring.jobs.brief import brief
 from mooring.jobs.hcl import variable_file
+from mooring.kinds.nomad_import import taken_in
 from mooring.toolchain import binaries
 from mooring.toolchain.errors import CannotPrepare
 
@@ -123,6 +126,12 @@ def test_the_server_sees_no_difference_between_a_file_and_its_typed_job(server: 
     live = server.job(parsed["ID"], parsed["Namespace"] or "default")
 
     assert server.plan(Job.from_api(live).to_api())["Diff"] == itself
+
+    taken = taken_in(live, server.plan)
+
+    assert server.plan(made(as_python(taken)).to_api())["Diff"] == itself
+    if '"Connect": {' not in json.dumps(parsed):  # of its sidecars Nomad tells more than was said
+        assert taken == brief(Job.from_api(job))
     server.purge(parsed["ID"], parsed["Namespace"] or "default")
 
 

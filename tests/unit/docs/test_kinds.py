@@ -71,6 +71,13 @@ def test_every_output_is_there(token: str, handler: Handler[Any], monkeypatch: p
 
 
 @of_each
+def test_every_import_is_there(token: str, handler: Handler[Any]) -> None:
+    told = "- **Import:** `" in PAGE[token].text
+
+    assert told == bool(handler.reached_as)
+
+
+@of_each
 def test_every_promise_is_there(token: str, handler: Handler[Any]) -> None:
     page = PAGE[token]
 
