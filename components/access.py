@@ -58,7 +58,10 @@ class NomadAccess:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegistryAccess:
     address: pulumi.Output[str]
-    """The first part of every image's name."""
+    """The first part of every image's name, the same on every host."""
+
+    registries: pulumi.Output[list[str]] | tuple[()]
+    """`host:port` of each of the stack's own, as they are reached from elsewhere; each holds every image."""
 
     username: str
     password: pulumi.Output[str]

@@ -7,6 +7,7 @@ import pulumi_docker as docker
 
 from components.access import RegistryAccess
 from mooring.kinds.host_image import Image as HostImage
+from mooring.kinds.registry_copies import Copies
 from mooring.toolchain import images, pins
 
 LOCAL = "local:"
@@ -64,5 +65,17 @@ class Image(pulumi.ComponentResource):
                 deleted_with=registry.builder_host.goes_with,
             ),
         )
-        self.reference = image.repo_digest
+        self.reference = image.repo_digest if registry.authority is None else self._everywhere(name, image, registry)
         self.register_outputs({"reference": self.reference})
+
+    def _everywhere(self, name: str, image: docker.Image, registry: RegistryAccess) -> pulumi.Output[str]:
+        """The image, known once every registry of the stack holds it."""
+        return Copies(
+            f"{name}-copies",
+            reference=image.repo_digest,
+            registries=pulumi.Output.from_input(registry.registries).apply(list),
+            username=registry.username,
+            password=registry.password,
+            authority=registry.authority or "",
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=registry.builder_host.goes_with),
+        ).reference

@@ -23,6 +23,14 @@ def overview(
             nomad=nomad.status,
             deploy=nomad.deploy,
             drill=None if consul.drill is None else {"consul": consul.drill, "nomad": nomad.drill},
-            registry=pulumi.Output.all(address=registry.address, authority=registry.authority),
+            registry=_registry(registry),
         )
+    )
+
+
+def _registry(registry: RegistryAccess) -> pulumi.Output[dict[str, Any]]:
+    """The addresses at which it is asked from here, which are not those by which hosts name it."""
+    places = pulumi.Output.all(own=pulumi.Output.from_input(registry.registries), external=registry.address)
+    return pulumi.Output.all(
+        addresses=places.apply(lambda known: known["own"] or [known["external"]]), authority=registry.authority
     )

@@ -1,4 +1,4 @@
-"""The registry: where images come from, trusted by every engine of the stack."""
+"""The registries: where images come from, trusted by every engine, and reached as long as one of them answers."""
 
 import base64
 import json
@@ -12,6 +12,7 @@ import pulumi_docker as docker
 from components.access import IMAGE_CREDENTIALS, RegistryAccess
 from components.hosts import Host
 from mooring.kinds import pki
+from mooring.kinds.agent import Agent
 from mooring.kinds.host_files import Files
 from mooring.kinds.host_image import Image as HostImage
 from mooring.kinds.random import Password
@@ -20,6 +21,21 @@ from mooring.toolchain import images
 
 PORT = 5000
 USER = "mooring"
+CONTAINER = "mooring-registry"
+CONFIGURATION = "/etc/mooring/registry"
+
+COPIES = 2
+"""Registries that a stack has at most, on the first hosts with that role: enough to lose any one host."""
+
+NEARBY_ADDRESS = "169.254.20.20"
+"""Every host's own: on its loopback device, from the range that is never routed. Not 127.0.0.0/8, where Docker takes
+every registry for one that needs no TLS. Cloud providers use others of the range (169.254.169.x); Kubernetes has its
+nodes' DNS in the same way at 169.254.20.10."""
+
+NEARBY_PORT = 5001
+NEARBY = f"{NEARBY_ADDRESS}:{NEARBY_PORT}"
+PROXY_CONFIGURATION = "/etc/mooring/registry-proxy/haproxy.cfg"
+PROXY_AUTHORITY = "/etc/mooring/registry-proxy/ca.pem"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,13 +50,18 @@ class ExternalRegistry:
 
 
 class Registry(pulumi.ComponentResource):
-    """Our own registry on `host`, or an external one; either way every engine may pull from it."""
+    """Our own registries on `on`, or an external one; either way every engine may pull from it.
+
+    Images are named by an address that every host has for itself, behind which a proxy leads to a registry that
+    answers: so the loss of one changes neither an image's name nor whether it can be pulled (docs/adr/0014).
+    """
 
     def __init__(
         self,
         name: str,
         *,
-        host: Host,
+        on: Sequence[Host],
+        builder: Host,
         hosts: Sequence[Host],
         authority: pki.Authority,
         identity: Identity,
@@ -51,7 +72,7 @@ class Registry(pulumi.ComponentResource):
         # The options are ssh's own: only the stack's key, only the pinned hosts, and nothing of the user's own setup.
         engine = docker.Provider(
             f"{name}-engine",
-            host=pulumi.Output.from_input(host.connection["address"]).apply(lambda booted: f"ssh://root@{booted}:22"),
+            host=pulumi.Output.from_input(builder.connection["address"]).apply(lambda up: f"ssh://root@{up}:22"),
             ssh_opts=pulumi.Output.all(identity.key_file, identity.known_hosts_file).apply(
                 lambda files: [
                     "-F", "none",
@@ -62,85 +83,225 @@ class Registry(pulumi.ComponentResource):
                     "-o", "ConnectTimeout=4",
                 ]
             ),
+            # Or a preview fails as long as that host is down, though nothing on it is read through its engine.
+            disable_docker_daemon_check=True,
             opts=pulumi.ResourceOptions(parent=self),
         )  # fmt: skip
-        if external is None:
-            password = Password(f"{name}-password", length=32, opts=pulumi.ResourceOptions(parent=self))
-            container = self._own(name, host, authority, engine, password)
-            address = pulumi.Output.all(host.address, container.name).apply(lambda known: f"{known[0]}:{PORT}")
-            trusted, username, secret = authority.certificate_pem, USER, password.value
-        else:
-            address = pulumi.Output.from_input(external.address)
-            trusted, username, secret = None, external.username, external.password
-        trust = [
-            Files(
-                f"{name}-trust-{each.name}",
-                connection=each.connection,
-                files=_trust(host.address if trusted else address, trusted, username, secret),
-                directories={"/etc/nomad": {"mode": "0700"}},
-                opts=pulumi.ResourceOptions(parent=self, deleted_with=each.goes_with),
+        if external is not None:
+            trust = [
+                _trust(
+                    f"{name}-trust-{host.name}",
+                    host,
+                    self,
+                    address=external.address,
+                    username=external.username,
+                    password=external.password,
+                )
+                for host in hosts
+            ]
+            self.access = RegistryAccess(
+                address=pulumi.Output.from_input(external.address),
+                registries=(),
+                username=external.username,
+                password=external.password,
+                authority=None,
+                builder=engine,
+                builder_host=builder,
+                ready=(engine, *trust),
             )
-            for each in hosts
-        ]
-        self.access = RegistryAccess(
-            address=address,
-            username=username,
-            password=secret,
-            authority=trusted,
-            builder=engine,
-            builder_host=host,
-            ready=(engine, *trust),
-        )
-        self.register_outputs({"address": address})
+        else:
+            self.access = self._own(name, authority, on=on[:COPIES], hosts=hosts, engine=engine, builder=builder)
+        self.register_outputs({"address": self.access.address})
 
     def _own(
-        self, name: str, host: Host, authority: pki.Authority, engine: docker.Provider, password: Password
-    ) -> docker.Container:
+        self,
+        name: str,
+        authority: pki.Authority,
+        *,
+        on: Sequence[Host],
+        hosts: Sequence[Host],
+        engine: docker.Provider,
+        builder: Host,
+    ) -> RegistryAccess:
+        child = pulumi.ResourceOptions(parent=self)
+        password = Password(f"{name}-password", length=32, opts=child)
+        # One for all: an upload that was begun at one registry must not be refused by itself after a restart.
+        http_secret = Password(f"{name}-http-secret", length=32, opts=child)
+        serving = [self._serving(name, host, authority, http_secret, password) for host in on]
+        places = pulumi.Output.all(*(host.address for host in on), *(agent.id for agent in serving)).apply(
+            lambda known: [f"{address}:{PORT}" for address in known[: len(on)]]
+        )
+        ready: list[pulumi.Resource] = [engine, *serving]
+        for host in hosts:
+            there = pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with)
+            ready += [
+                _trust(
+                    f"{name}-trust-{host.name}",
+                    host,
+                    self,
+                    address=NEARBY,
+                    username=USER,
+                    password=password.value,
+                    authority=authority,
+                ),
+                Agent(
+                    f"{name}-proxy-{host.name}",
+                    connection=host.connection,
+                    service="mooring-registry-proxy",
+                    files={
+                        PROXY_CONFIGURATION: pulumi.Output.all(*(each.address for each in on)).apply(
+                            lambda addresses: {"content": proxy_configuration(addresses)}
+                        ),
+                        PROXY_AUTHORITY: {"content": authority.certificate_pem},
+                    },
+                    unit=PROXY_UNIT,
+                    reload_on=(PROXY_CONFIGURATION, PROXY_AUTHORITY),
+                    listens=NEARBY_PORT,
+                    opts=there,
+                ),
+            ]
+        return RegistryAccess(
+            address=places.apply(lambda _: NEARBY),
+            registries=places,
+            username=USER,
+            password=password.value,
+            authority=authority.certificate_pem,
+            builder=engine,
+            builder_host=builder,
+            ready=tuple(ready),
+        )
+
+    def _serving(
+        self, name: str, host: Host, authority: pki.Authority, http_secret: Password, password: Password
+    ) -> Agent:
         there = pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with)
-        on_engine = pulumi.ResourceOptions(parent=self, provider=engine, deleted_with=host.goes_with)
         certificate = pki.Certificate(
-            f"{name}-certificate",
+            f"{name}-{host.name}-certificate",
             authority=authority,
             common_name="registry",
-            ip_addresses=[host.address],
+            ip_addresses=[host.address, NEARBY_ADDRESS],
             usages=["server"],
             opts=pulumi.ResourceOptions(parent=self),
         )
-        http_secret = Password(f"{name}-http-secret", length=32, opts=pulumi.ResourceOptions(parent=self))
         image = HostImage(
-            f"{name}-image",
+            f"{name}-{host.name}-image",
             connection=host.connection,
             reference=images.reference("registry"),
             archive=str(images.archive("registry")),
             opts=there,
         )
-        # Labelled, so that what a killed run has left half made can be told from what somebody else put there.
-        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
-        volume = docker.Volume(
-            f"{name}-data",
-            name="registry-data",
-            labels=[docker.VolumeLabelArgs(label="org.mooring.stack", value=stack)],
-            opts=on_engine,
+        return Agent(
+            f"{name}-{host.name}",
+            connection=host.connection,
+            service="mooring-registry",
+            files={
+                f"{CONFIGURATION}/config.yml": _closed(http_secret.value.apply(registry_configuration)),
+                f"{CONFIGURATION}/htpasswd": _closed(password.bcrypt.apply(lambda hashed: f"{USER}:{hashed}\n")),
+                f"{CONFIGURATION}/tls.pem": _closed(certificate.certificate_pem),
+                f"{CONFIGURATION}/tls.key": _closed(certificate.private_key_pem),
+            },
+            directories={CONFIGURATION: {"mode": "0700"}},
+            unit=image.reference.apply(unit),
+            listens=PORT,
+            opts=there,
         )
-        return docker.Container(
-            name,
-            name="registry",
-            image=image.reference,
-            network_mode="host",
-            restart="always",
-            must_run=True,
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
-            security_opts=["no-new-privileges"],
-            volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path="/var/lib/registry")],
-            uploads=[
-                _upload("config.yml", http_secret.value.apply(registry_configuration)),
-                _upload("htpasswd", password.bcrypt.apply(lambda hashed: f"{USER}:{hashed}\n")),
-                _upload("tls.pem", certificate.certificate_pem),
-                _upload("tls.key", certificate.private_key_pem),
-            ],
-            labels=[docker.ContainerLabelArgs(label="org.mooring.stack", value=stack)],
-            opts=on_engine,
-        )
+
+
+def unit(image: str) -> str:
+    """The systemd unit of a registry: a container, whose data outlive it in a volume of the host's engine.
+
+    As a service, and not as a container of Pulumi's Docker provider: that one reads through the host's engine, and
+    fails the whole preview while the host is down. Root without capabilities owns what it reads and writes.
+    """
+    return f"""[Unit]
+Description=The stack's image registry
+Wants=network-online.target
+After=network-online.target docker.service
+Requires=docker.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStartPre=-/usr/bin/docker rm --force {CONTAINER}
+ExecStart=/usr/bin/docker run --rm --name {CONTAINER} --network host --pull never --read-only --tmpfs /tmp \\
+  --cap-drop ALL --security-opt no-new-privileges --log-driver none \\
+  --volume {CONTAINER}:/var/lib/registry --volume {CONFIGURATION}:/etc/distribution:ro {image}
+ExecStop=/usr/bin/docker stop --time 15 {CONTAINER}
+Restart=always
+RestartSec=1
+TimeoutStopSec=30
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def proxy_configuration(registries: Sequence[str]) -> str:
+    """What leads from a host's own address to a registry that answers: the first, or else the next.
+
+    All hosts ask the same one as long as it answers, so that a push in pieces arrives in one place. TLS and the
+    password go through untouched: the proxy sees neither.
+    """
+    lines = [f"  server registry-{place} {address}:{PORT}\n" for place, address in enumerate(registries, start=1)]
+    return PROXY_CONFIGURATION_HEAD + "".join(lines)
+
+
+PROXY_CONFIGURATION_HEAD = f"""global
+  log stdout format raw local0
+  user haproxy
+  group haproxy
+  hard-stop-after 60s
+
+defaults
+  mode tcp
+  log global
+  option tcplog
+  option dontlog-normal
+  timeout connect 1s
+  timeout check 2s
+  # An engine may be busy for minutes between two pieces of a layer.
+  timeout client 10m
+  timeout server 10m
+  retries 3
+  option redispatch 1
+  # Serving means: a certificate of the stack's own authority, and no answer without the password.
+  default-server check check-ssl verify required ca-file {PROXY_AUTHORITY} inter 1s fastinter 500ms fall 2 rise 1 \
+on-marked-down shutdown-sessions
+
+frontend nearby
+  bind {NEARBY}
+  bind 127.0.0.1:{NEARBY_PORT}
+  default_backend registries
+
+backend registries
+  # Not `backup`, to which a connection that failed is not sent while the first still counts as up.
+  balance first
+  option httpchk GET /v2/
+  http-check expect status 401
+"""
+
+PROXY_UNIT = f"""[Unit]
+Description=The way to whichever image registry of the stack answers
+Wants=network-online.target
+After=network-online.target
+Before=docker.service nomad.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStartPre=/usr/sbin/ip address replace {NEARBY_ADDRESS}/32 dev lo
+ExecStartPre=/usr/sbin/haproxy -c -q -f {PROXY_CONFIGURATION}
+ExecStart=/usr/sbin/haproxy -Ws -f {PROXY_CONFIGURATION}
+ExecReload=/usr/sbin/haproxy -c -q -f {PROXY_CONFIGURATION}
+ExecReload=/bin/kill -USR2 $MAINPID
+KillMode=mixed
+SuccessExitStatus=143
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 def registry_configuration(http_secret: str) -> str:
@@ -174,24 +335,30 @@ def credentials(address: str, username: str, password: str) -> str:
 
 
 def _trust(
-    address: pulumi.Output[str],
-    authority: pulumi.Output[str] | None,
+    resource_name: str,
+    host: Host,
+    parent: pulumi.Resource,
+    *,
+    address: str,
     username: str,
     password: pulumi.Output[str],
-) -> pulumi.Output[dict[str, Any]]:
-    def files(known: dict[str, Any]) -> dict[str, Any]:
-        name = f"{known['address']}:{PORT}" if known["authority"] else known["address"]
-        login = {"content": credentials(name, username, known["password"]), "mode": "0600"}
-        if not known["authority"]:
-            return {IMAGE_CREDENTIALS: login}
+    authority: pki.Authority | None = None,
+) -> Files:
+    """What makes a host's engine trust the registry at `address`, and Nomad's driver log in there."""
+    login = password.apply(lambda known: {"content": credentials(address, username, known), "mode": "0600"})
+    files: dict[str, Any] = {IMAGE_CREDENTIALS: login}
+    if authority is not None:
         # Where Docker looks for the authority of exactly this registry; nothing else is trusted by it.
-        return {
-            IMAGE_CREDENTIALS: login,
-            f"/etc/docker/certs.d/{name}/ca.crt": {"content": known["authority"]},
-        }
+        files[f"/etc/docker/certs.d/{address}/ca.crt"] = {"content": authority.certificate_pem}
+    return Files(
+        resource_name,
+        connection=host.connection,
+        files=files,
+        directories={"/etc/nomad": {"mode": "0700"}},
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with),
+    )
 
-    return pulumi.Output.all(address=address, authority=authority, password=password).apply(files)
 
-
-def _upload(name: str, content: pulumi.Input[str]) -> docker.ContainerUploadArgs:
-    return docker.ContainerUploadArgs(file=f"/etc/distribution/{name}", content=pulumi.Output.secret(content))
+def _closed(content: pulumi.Input[str]) -> dict[str, Any]:
+    """For root alone."""
+    return {"content": pulumi.Output.secret(content), "mode": "0600"}

@@ -48,7 +48,8 @@ nomad = NomadCluster(
 )
 registry = Registry(
     "registry",
-    host=hosts.builder,
+    on=hosts.having(Role.REGISTRY),
+    builder=hosts.builder,
     hosts=hosts.every,
     authority=authority.registry,
     identity=hosts.identity,

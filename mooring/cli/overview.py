@@ -20,7 +20,9 @@ class HostOverview(BaseModel, frozen=True):
 
 
 class RegistryOverview(BaseModel, frozen=True):
-    address: str
+    addresses: tuple[str, ...]
+    """Of each registry; every one holds the same images."""
+
     authority: str | None = None
     """PEM of its own authority; None where the public ones vouch for it."""
 

@@ -11,7 +11,7 @@ import urllib3
 from rich.console import Console
 from rich.table import Table
 
-from mooring.cli.overview import HostOverview, Overview, RegistryOverview
+from mooring.cli.overview import HostOverview, Overview
 from mooring.clients import consul, nomad, ssh
 from mooring.clients.answers import Json, rows, table
 from mooring.clients.errors import ApiError, CommandFailed, Unreachable, Untrusted
@@ -74,10 +74,13 @@ class Answers:
     nomad_servers: list[Json] | Exception
     jobs: list[tuple[Json, list[Json]]] | Exception
     instances: dict[str, int] | Exception
-    registry: str
+    registries: dict[str, str]
+    """What each said, by its address."""
+
     page: str
 
 
+SERVING = "serving"
 SETTLED_WITHIN = 5.0
 """Seconds. Consul hears of a check a moment after the instance's own host does."""
 
@@ -100,7 +103,7 @@ def look(at: Overview) -> Status:
         nodes = pool.submit(_tried, region.nodes)
         nomad_servers = pool.submit(_tried, lambda: rows(region.servers()["Servers"]))
         jobs = pool.submit(_tried, lambda: _jobs(region))
-        registry = pool.submit(_registry, at.registry)
+        registries = {place: pool.submit(_registry, place, at.registry.authority) for place in at.registry.addresses}
         page = pool.submit(_page, at.url)
         found = jobs.result()
         names = [] if isinstance(found, Exception) else [service for job, _ in found for service in services(job)]
@@ -115,7 +118,7 @@ def look(at: Overview) -> Status:
                 nomad_servers=nomad_servers.result(),
                 jobs=found,
                 instances=instances.result(),
-                registry=registry.result(),
+                registries={place: answer.result() for place, answer in registries.items()},
                 page=page.result(),
             ),
         )
@@ -138,13 +141,13 @@ def judged(at: Overview, answers: Answers) -> Status:
         "instances": answers.instances,
     }
     problems += [f"{name}: {answer}" for name, answer in asked.items() if isinstance(answer, Exception)]
-    problems += [f"registry: {answers.registry}"] if answers.registry != "serving" else []
+    problems += [f"registry {place}: {said}" for place, said in answers.registries.items() if said != SERVING]
     problems += [f"page: {answers.page}"] if answers.page != "200" else []
     return Status(
         healthy=not problems,
         url=at.url,
         page=answers.page,
-        registry=f"{at.registry.address} {answers.registry}",
+        registry=", ".join(f"{place} {said}" for place, said in answers.registries.items()),
         consul_voters=_voters(answers.consul_servers),
         nomad_voters=_voters(answers.nomad_servers),
         hosts=hosts,
@@ -186,17 +189,17 @@ def passing(instances: list[Json]) -> int:
     return sum(all(check["Status"] == "passing" for check in instance["Checks"]) for instance in instances)
 
 
-def _registry(registry: RegistryOverview) -> str:
+def _registry(address: str, authority: str | None) -> str:
     """Serving means: our certificate, and no answer without the password."""
-    context = ssl.create_default_context(cadata=registry.authority)
-    place = registry.address.partition("/")[0]
+    context = ssl.create_default_context(cadata=authority)
+    place = address.partition("/")[0]
     try:
         got = urllib3.PoolManager(ssl_context=context, retries=False).request(
             "GET", f"https://{place}/v2/", timeout=urllib3.Timeout(connect=2, read=5)
         )
     except urllib3.exceptions.HTTPError as error:
         return f"does not answer: {error}"
-    return "serving" if got.status == requests.codes.unauthorized else f"answers {got.status} without a password"
+    return SERVING if got.status == requests.codes.unauthorized else f"answers {got.status} without a password"
 
 
 def _page(url: str) -> str:

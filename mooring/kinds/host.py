@@ -50,7 +50,11 @@ class HostHandler(Handler[HostSpec]):
 
     @override
     def read(self, id_: str, spec: HostSpec, outputs: Props, work: Work) -> Seen[HostSpec] | None:
-        facts = _facts(spec)
+        try:
+            facts = _facts(spec)
+        except Unreachable as error:
+            # To answer is what this kind is about: the next `up`, which may have started the machine, waits for it.
+            return Seen(spec=spec, outputs=outputs, reasons=(str(error),))
         return Seen(spec=spec, outputs=facts, reasons=_complaints(spec, facts))
 
     @override

@@ -21,7 +21,7 @@ os.environ["MOORING_PYTHON"] = sys.executable  # for programs outside of this pr
 KILLED_AT = (
     "docker:index:Container test-server-",
     "mooring:host:Agent consul-test-server-",
-    "docker:index:Container registry creat",
+    "mooring:host:Agent registry-test-server-1 creat",
     "mooring:nomad:Cluster nomad creat",
     "mooring:nomad:Job hello creat",
 )

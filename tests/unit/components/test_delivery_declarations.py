@@ -1,5 +1,6 @@
 """From the registry to the page: what stands on what."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from fakes.engine import Engine
 
 from components.access import NomadAccess
 from components.app import App
+from components.hosts import Role
 from components.image import Image
 from components.load_balancer import LoadBalancer, Service
 from components.registry import ExternalRegistry, Registry
@@ -17,7 +19,10 @@ from components.timings import timings
 from mooring.plugin.wire import plain
 
 PACE = timings([], clients=3)
-CONTAINER = "docker:index/container:Container"
+AGENT = "mooring:host:Agent"
+COPIES = "mooring:registry:Copies"
+REGISTRIES = {"registry-dev-server-1", "registry-dev-server-2"}
+PROXIES = {f"registry-proxy-dev-{host}" for host in ("server-1", "server-2", "server-3", "edge-1")}
 FILES = "mooring:host:Files"
 
 
@@ -36,7 +41,8 @@ def deliver(engine: Engine, ground: Callable[[], Any]) -> Callable[..., Delivery
             on = ground()
             registry = Registry(
                 "registry",
-                host=on.hosts.builder,
+                on=on.hosts.having(Role.REGISTRY),
+                builder=on.hosts.builder,
                 hosts=on.hosts.every,
                 authority=on.authority.registry,
                 identity=on.hosts.identity,
@@ -73,7 +79,7 @@ def test_every_engine_trusts_the_registry_before_anything_is_pushed_there(
 ) -> None:
     made = deliver()
 
-    assert engine.behind(made.image.reference) >= {"registry", *engine.names(FILES)}
+    assert engine.behind(made.image.reference) >= {*REGISTRIES, *PROXIES, *engine.names(FILES)}
     assert len(engine.names(FILES)) == 4
 
 
@@ -82,7 +88,8 @@ def test_what_the_registry_is_told_to_keep_is_secret(engine: Engine, deliver: Ca
 
     assert list(engine.told()) == []
     assert {
-        "the secret registry-certificate.private_key_pem",
+        "the secret registry-dev-server-1-certificate.private_key_pem",
+        "the secret registry-dev-server-2-certificate.private_key_pem",
         "the secret registry-http-secret.value",
         "the secret registry-password.bcrypt",
         "the secret registry-password.value",
@@ -103,11 +110,46 @@ def test_a_registry_of_somebody_else_is_not_run_and_its_authority_not_replaced(
 ) -> None:
     deliver(external=True)
 
-    assert "registry" not in engine.names(CONTAINER)
+    assert not {*REGISTRIES, *PROXIES} & set(engine.names(AGENT))
+    assert engine.names(COPIES) == []
     for found in engine.of(FILES):
         assert list(plain(found.inputs["files"])) == ["/etc/nomad/docker-auth.json"]
     (image,) = engine.of("docker:index/image:Image")
     assert image.inputs["imageName"] == "registry.example.org/team/hello"
+
+
+def test_two_hosts_carry_a_registry_and_a_job_waits_until_both_hold_its_image(
+    engine: Engine, deliver: Callable[..., Delivery]
+) -> None:
+    deliver()
+
+    copies = engine.one(COPIES, "hello-copies")
+    assert {*REGISTRIES} <= set(engine.names(AGENT))
+    assert copies.inputs["registries"] == ["198.18.9.11:5000", "198.18.9.12:5000"]
+    assert copies in engine.before(engine.one("mooring:nomad:Job", "hello").urn)
+
+
+def test_an_image_has_the_same_name_on_every_host_whichever_registry_answers(
+    engine: Engine, deliver: Callable[..., Delivery]
+) -> None:
+    deliver()
+
+    (image,) = engine.of("docker:index/image:Image")
+    assert image.inputs["imageName"] == "169.254.20.20:5001/hello"
+    for found in engine.of(FILES):
+        assert "/etc/docker/certs.d/169.254.20.20:5001/ca.crt" in plain(found.inputs["files"])
+        login = json.loads(plain(found.inputs["files"])["/etc/nomad/docker-auth.json"]["content"])
+        assert list(login["auths"]) == ["169.254.20.20:5001"]
+
+
+def test_no_engine_of_a_host_is_asked_by_a_read(engine: Engine, deliver: Callable[..., Delivery]) -> None:
+    """While that host is down, a preview would fail at it: only images go through its engine, and they are not read."""
+    deliver()
+
+    through = [found for found in engine.declared.values() if found.provider and "registry-engine" in found.provider]
+    assert {found.type for found in through} == {"docker:index/image:Image"}
+    (provider,) = engine.of("pulumi:providers:docker")
+    assert provider.inputs["disableDockerDaemonCheck"] == "true"
 
 
 def test_a_base_that_is_made_here_is_brought_to_the_builder_first(

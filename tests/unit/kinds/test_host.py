@@ -5,7 +5,7 @@ from fakes.world import World
 
 from mooring.clients.errors import Untrusted
 from mooring.kinds.host import BOOT_WITHIN, HostHandler, HostSpec
-from mooring.kinds.kind import NotHealthy, Unreachable
+from mooring.kinds.kind import NotHealthy
 
 HANDLER = HostHandler()
 
@@ -56,5 +56,17 @@ def test_a_machine_with_a_failed_unit_is_there_and_not_well(world: World) -> Non
 def test_a_silent_machine_is_not_one_that_is_gone(world: World) -> None:
     world.hosts.take_away(world.host)
 
-    with pytest.raises(Unreachable, match="cannot be reached"):
-        HANDLER.read("s1", spec(world), {}, world.work())
+    seen = HANDLER.read("s1", spec(world), {"machine_id": "m"}, world.work())
+
+    assert seen is not None
+    assert seen.outputs == {"machine_id": "m"}
+    assert "cannot be reached" in seen.reasons[0]
+
+
+def test_the_next_run_waits_for_a_machine_that_was_silent(world: World) -> None:
+    world.hosts.take_away(world.host)
+    world.clock.after(7, lambda: world.hosts.bring_back(world.host))
+
+    HANDLER.update("s1", spec(world), spec(world), {}, world.work())
+
+    assert world.clock.now() == pytest.approx(7, abs=0.2)

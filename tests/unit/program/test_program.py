@@ -119,7 +119,8 @@ def test_an_image_is_built_only_where_it_can_be_pushed(engine: Engine) -> None:
     (image,) = engine.of("docker:index/image:Image")
     before = {(each.type, each.name) for each in engine.before(image.urn)}
 
-    assert ("docker:index/container:Container", "registry") in before
+    assert ("mooring:host:Agent", f"registry-{engine.stack}-server-1") in before
+    assert ("mooring:host:Agent", f"registry-proxy-{engine.stack}-server-1") in before
     assert {name for type_, name in before if type_ == "mooring:host:Files"} == set(engine.names("mooring:host:Files"))
 
 
@@ -186,4 +187,5 @@ def test_a_registry_of_somebody_else_takes_the_place_of_ours_and_its_password_is
 
     assert list(engine.told()) == []
     assert password in engine.kept()
-    assert "registry" not in engine.names("docker:index/container:Container")
+    assert engine.names("mooring:registry:Copies") == []
+    assert not [name for name in engine.names("mooring:host:Agent") if name.startswith("registry")]

@@ -134,6 +134,8 @@ class Image(Kind):
     secret_inputs: ClassVar[frozenset[str]] = frozenset({"registry.password"})
     automatic_name: ClassVar[bool] = False
     inputs_are_outputs: ClassVar[bool] = False
+    # As the official plugin: what was built and pushed is not looked for again.
+    asks_when_read: ClassVar[bool] = False
 
     @override
     def completed(self, inputs: dict[str, Marked], plain_inputs: Props) -> dict[str, Marked]:

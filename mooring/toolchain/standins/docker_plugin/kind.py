@@ -83,6 +83,9 @@ class Kind(ABC):
 
     automatic_name: ClassVar[bool] = True
 
+    asks_when_read: ClassVar[bool] = True
+    """Whether a read is about what the engine holds; otherwise what was recorded is what is told, engine or none."""
+
     inputs_are_outputs: ClassVar[bool] = True
     """Whether what the program said can be asked of the resource as well."""
 

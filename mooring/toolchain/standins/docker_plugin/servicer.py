@@ -155,6 +155,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         kind, inputs, before = _kind(request.type, context), marked(request.inputs), marked(request.properties)
         if not inputs:
             _abort(context, f"docker stand-in: importing a {kind.word} is not implemented; use the official plugin")
+        if not kind.asks_when_read:
+            return pb.ReadResponse(id=request.id, inputs=request.inputs, properties=request.properties)
         with self._work(request, inputs, context, unsure=True) as work:
             seen = kind.read(request.id, plain(inputs), plain(before), work)
             if seen is None:
