@@ -8,6 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.hosts import Host
+from components.timings import Timings
 
 Endpoint = Mapping[str, pulumi.Input[Any]]
 """The fields of `mooring.clients.http.Endpoint`, each for itself so that only the key and the token are secret."""
@@ -48,6 +49,9 @@ class NomadAccess:
     """Consul's, with the right to read which checks fail."""
 
     datacenter: str
+    timings: Timings
+    """How soon a job's instances are checked, restarted and placed anew."""
+
     goes_with: pulumi.Resource | None
     """When this is deleted, no job needs to be stopped first."""
 

@@ -9,17 +9,11 @@ import pulumi
 
 from components.access import NomadAccess, Service
 from components.job_body import body_of
+from components.timings import Timings, timings
 from mooring import jobs
 from mooring.kinds.nomad_job import Job
 from mooring.kinds.nomad_run import Run
 from mooring.kinds.nomad_variable import Variable
-
-FORGOTTEN_WITHIN = timedelta(seconds=6)
-"""For which an instance that is to stop still serves: the balancer asks Consul every 0.5 s and keeps what it
-heard for 3 s more, with 2 s to spare."""
-
-SECOND = timedelta(seconds=1)
-"""Nomad's own minimum between two checks, and for one's timeout as well."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -55,8 +49,12 @@ class AppArgs:
     stop_within: int = 20
     """Seconds an instance has to finish what it is doing."""
 
-    healthy_within: int = 90
-    """Seconds a new instance has, its image pulled, until a deployment counts as bad and is reverted."""
+    healthy_within: int | None = None
+    """Seconds a new instance has, its image pulled, until a deployment counts as bad and is reverted; what the servers'
+    processors allow for unless given."""
+
+    pace: Timings = field(default_factory=lambda: timings((), clients=0))
+    """How soon an instance is checked, restarted and placed anew."""
 
     update: jobs.Update | None = None
     restart: jobs.Restart | None = None
@@ -100,7 +98,7 @@ class App(pulumi.ComponentResource):
         before: Sequence[str] = (),
         after: Sequence[pulumi.Resource] = (),
         stop_within: int = 20,
-        healthy_within: int = 90,
+        healthy_within: int | None = None,
         update: jobs.Update | None = None,
         restart: jobs.Restart | None = None,
         reschedule: jobs.Reschedule | None = None,
@@ -124,6 +122,7 @@ class App(pulumi.ComponentResource):
             before=before,
             stop_within=stop_within,
             healthy_within=healthy_within,
+            pace=on.timings,
             update=update,
             restart=restart,
             reschedule=reschedule,
@@ -166,7 +165,7 @@ def job(
     name: str, image: pulumi.Input[str], datacenter: str, args: AppArgs, secrets_version: pulumi.Input[str] = ""
 ) -> jobs.Job:
     """The whole job, in typed pieces."""
-    healthy_within = timedelta(seconds=args.healthy_within)
+    healthy_within = timedelta(seconds=args.healthy_within or args.pace.healthy_within)
     made = jobs.Job(
         name,
         type="service",
@@ -184,12 +183,15 @@ def job(
                 spreads=[jobs.Spread("${node.unique.id}", weight=100)],
                 networks=[jobs.Network(mode="host", ports={"http": jobs.Port(to=args.port)})],
                 services=[_service(name, args)],
+                # A service is changed in place, in every instance at the same moment: a mistaken path would be an
+                # outage. The group's own data are not, so that a new path comes as a new version does, by canary.
+                meta={"health": args.health},
                 update=jobs.merged(args.update, _update(healthy_within)),
-                restart=jobs.merged(args.restart, RESTART),
-                reschedule=jobs.merged(args.reschedule, RESCHEDULE),
+                restart=jobs.merged(args.restart, _restart(args.pace)),
+                reschedule=jobs.merged(args.reschedule, _reschedule(args.pace)),
                 migrate=jobs.merged(args.migrate, _migrate(healthy_within)),
                 scaling=args.scaling,
-                shutdown_delay=FORGOTTEN_WITHIN,
+                shutdown_delay=timedelta(seconds=args.pace.forgotten_within),
                 tasks=[_task(name, image, args, secrets_version), *args.beside],
             )
         ],
@@ -229,15 +231,21 @@ def secrets_path(job_id: str) -> str:
     return f"nomad/jobs/{job_id}"
 
 
-RESTART = jobs.Restart(attempts=10, interval=timedelta(seconds=300), delay=timedelta(seconds=1), mode="fail")
-RESCHEDULE = jobs.Reschedule(
-    attempts=0,
-    interval=timedelta(0),
-    delay=timedelta(seconds=5),  # Nomad's own minimum
-    delay_function="exponential",
-    max_delay=timedelta(seconds=60),
-    unlimited=True,
-)
+def _restart(pace: Timings) -> jobs.Restart:
+    return jobs.Restart(
+        attempts=10, interval=timedelta(seconds=300), delay=timedelta(seconds=pace.restart_delay), mode="fail"
+    )
+
+
+def _reschedule(pace: Timings) -> jobs.Reschedule:
+    return jobs.Reschedule(
+        attempts=0,
+        interval=timedelta(0),
+        delay=timedelta(seconds=pace.reschedule_delay),
+        delay_function="exponential",
+        max_delay=timedelta(seconds=pace.reschedule_at_most),
+        unlimited=True,
+    )
 
 
 def _update(healthy_within: timedelta) -> jobs.Update:
@@ -267,9 +275,9 @@ def _service(name: str, args: AppArgs) -> jobs.Service:
     check = jobs.HttpCheck(
         args.health,
         name=f"{name} answers",
-        interval=SECOND,
-        timeout=SECOND,
-        check_restart=jobs.CheckRestart(3, grace=timedelta(seconds=10)),
+        interval=timedelta(seconds=args.pace.check_interval),
+        timeout=timedelta(seconds=args.pace.check_timeout),
+        check_restart=jobs.CheckRestart(args.pace.check_failures, grace=timedelta(seconds=args.pace.check_grace)),
     )
     return jobs.Service(name, provider="consul", port="http", checks=[check])
 

@@ -130,6 +130,7 @@ class NomadCluster(pulumi.ComponentResource):
             drill={**formed, "token": tokens["drill"].secret_id} if drillable else None,
             catalogue=consul.status,
             datacenter=datacenter,
+            timings=timings,
             goes_with=goes_with,
         )
         self.register_outputs({})

@@ -12,6 +12,7 @@ from fakes.world import World
 from lifecycle.cases import job
 
 from components.access import NomadAccess
+from components.timings import timings
 from mooring.cli import importing, pulumi
 from mooring.cli.importing import IsThere, NotKept, advice, keep_secrets, piece, write
 from mooring.cli.job import NoSuchJob
@@ -56,7 +57,14 @@ def declared(engine: Engine, text: str) -> Mapping[str, Any]:
     def program() -> None:
         names: dict[str, Any] = {}
         exec(text, names)  # noqa: S102 -- it is made for that
-        on = NomadAccess(deploy=access, status=access, catalogue=access, datacenter="dc1", goes_with=None)
+        on = NomadAccess(
+            deploy=access,
+            status=access,
+            catalogue=access,
+            datacenter="dc1",
+            timings=timings([], clients=3),
+            goes_with=None,
+        )
         names["declare"](on)
 
     engine.run(program)

@@ -10,15 +10,17 @@ import pytest
 from fakes.engine import Engine
 
 from components.access import NomadAccess
-from components.app import FORGOTTEN_WITHIN, App, AppArgs, job, job_before
+from components.app import App, AppArgs, job, job_before
+from components.timings import Profile, timings
 from mooring import jobs
 from mooring.plugin.wire import plain
 
+PACE = timings([], clients=3)
 IMAGE = "registry:5000/hello@sha256:" + "0" * 64
 
 
 def app(**said: Any) -> jobs.Job:
-    return job("hello", IMAGE, "dc1", AppArgs(port=8080, health="/healthz", **said))
+    return job("hello", IMAGE, "dc1", AppArgs(**{"port": 8080, "health": "/healthz", **said}))
 
 
 def group(**said: Any) -> jobs.Group:
@@ -40,11 +42,25 @@ def test_an_app_heals_by_default() -> None:
 def test_a_failing_check_restarts_the_instance() -> None:
     (check,) = group().services[0].checks
 
-    assert check.check_restart == jobs.CheckRestart(3, grace=timedelta(seconds=10))
+    assert check.check_restart == jobs.CheckRestart(4, grace=timedelta(seconds=10))
 
 
 def test_an_instance_serves_on_until_every_balancer_has_forgotten_it() -> None:
-    assert group().shutdown_delay == FORGOTTEN_WITHIN
+    assert group().shutdown_delay == timedelta(seconds=PACE.forgotten_within)
+
+
+def test_emulated_servers_have_patient_checks_and_deployments() -> None:
+    careful = group(pace=timings([], clients=3, profile=Profile.CAREFUL))
+    (check,) = careful.services[0].checks
+
+    assert (check.interval, check.timeout) == (timedelta(seconds=5), timedelta(seconds=4))
+    assert careful.update is not None
+    assert careful.update.healthy_deadline == timedelta(seconds=180)
+
+
+def test_another_health_path_comes_by_canary() -> None:
+    """Services are changed in place, in every instance at once: seen on 2026-11-24 as an outage of all three."""
+    assert group(health="/ready").meta != group().meta
 
 
 def test_max_client_disconnect_is_never_used() -> None:
@@ -141,6 +157,7 @@ class TestDeclared:
                     status=endpoint(),
                     catalogue=endpoint(),
                     datacenter="dc1",
+                    timings=timings([], clients=3),
                     goes_with=ground().hosts.goes_with,
                 )
                 return App("hello", image=pulumi.Output.from_input(IMAGE), on=on, port=8080, **said())

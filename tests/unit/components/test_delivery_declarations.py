@@ -54,6 +54,7 @@ def deliver(engine: Engine, ground: Callable[[], Any]) -> Callable[..., Delivery
                 status=endpoint(),
                 catalogue=endpoint(),
                 datacenter="dc1",
+                timings=timings([], clients=3),
                 goes_with=on.hosts.goes_with,
             )
             app = App("hello", image=image.reference, on=nomad, port=8080, health="/healthz")
