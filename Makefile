@@ -29,7 +29,7 @@ down: prepare ## Take the stack away; ALL=1 also ends a Docker engine that was s
 	@$(if $(filter 1,$(ALL)),$(TOOLCHAIN) stop-engine)
 
 prepare: ## Bring what the others need to this machine; does nothing when all is there
-	@$(TOOLCHAIN) prepare $(if $(filter prepare,$(MAKECMDGOALS)),$(ARGS))
+	@$(TOOLCHAIN) prepare --stack $(STACK) $(if $(filter prepare,$(MAKECMDGOALS)),$(ARGS))
 
 check: prepare ## Lint, formatting, types, the layers' arrows, spelling
 	$(BIN)/ruff check .

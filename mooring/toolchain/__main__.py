@@ -6,7 +6,7 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever python3 is, so that it can say so
     sys.exit(f"Python {sys.version.split()[0]} is too old: set PYTHON to 3.11 or newer")
 
-from mooring.toolchain import engine, environment, progress, virtualenv
+from mooring.toolchain import engine, environment, hypervisor, progress, virtualenv
 from mooring.toolchain.errors import CannotPrepare
 from mooring.toolchain.prepare import prepare
 
@@ -16,14 +16,15 @@ def main(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     preparing = commands.add_parser("prepare", help="bring everything that `pulumi up` needs to this machine")
     preparing.add_argument("--install", action="store_true", help="install missing system packages through sudo")
+    preparing.add_argument("--stack", help="also bring what this stack needs beside the rest: libvirt for machines")
     commands.add_parser("env", help="print the environment for a shell")
     commands.add_parser("lock", help="compile requirements.txt and requirements-dev.txt anew")
-    commands.add_parser("stop-engine", help="end the Docker engine, if `prepare` started it")
+    commands.add_parser("stop-engine", help="end the Docker engine and libvirt, if `prepare` started them")
     chosen = parser.parse_args(argv)
     try:
         match chosen.command:
             case "prepare":
-                prepare(through_sudo=chosen.install)
+                prepare(through_sudo=chosen.install, stack=chosen.stack)
             case "env":
                 sys.stdout.write(environment.exports())
             case "lock":
@@ -31,6 +32,8 @@ def main(argv: list[str]) -> int:
             case _:
                 if engine.stop():
                     progress.say("the Docker engine that was started for you has ended")
+                if hypervisor.stop():
+                    progress.say("the libvirt that was started for you has ended")
     except CannotPrepare as problem:
         progress.say(f"error: {problem}")
         return 1

@@ -166,7 +166,7 @@ def _start(engine: Engine) -> None:
         started = subprocess.Popen(  # noqa: S603 - a fixed program, found above
             [program], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
         )
-        _record().write_text(json.dumps({"pid": started.pid, "since": _start_time(started.pid)}))
+        _record().write_text(json.dumps({"pid": started.pid, "since": start_time(started.pid)}))
         _wait_until_it_answers(engine, started)
 
 
@@ -190,11 +190,11 @@ def stop() -> bool:
         return False
     record: dict[str, Any] = json.loads(_record().read_text())
     pid, since = int(record["pid"]), record["since"]
-    ours = since is not None and _start_time(pid) == since
+    ours = since is not None and start_time(pid) == since
     if ours:
         os.kill(pid, signal.SIGTERM)
         try:
-            wait_for(lambda: _start_time(pid) != since or None, "the end of the Docker engine", within=STOPS_WITHIN)
+            wait_for(lambda: start_time(pid) != since or None, "the end of the Docker engine", within=STOPS_WITHIN)
         except TimedOut as late:
             raise CannotPrepare(f"{late}; process {pid} is still there, its log is {_log()}") from late
         # The engine leaves its bridge and its run-time files; with nobody to answer for them, they only take up an
@@ -208,7 +208,7 @@ def stop() -> bool:
     return ours
 
 
-def _start_time(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """When a process began, in the kernel's ticks; with the id it names one process for ever. None: it is gone."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()

@@ -146,38 +146,43 @@ def _make(image: Image, engine: Engine, programs_ready: Callable[[], None]) -> N
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix=f"mooring-{image.name}-") as scratch:
         root = Path(scratch) / "root.tar"
         if image.variant is not None:
-            _put_debian_together(image, image.variant, Path(scratch), root)
+            put_debian_together(image, image.variant, Path(scratch), root)
         programs_ready()
         with tarfile.open(root, "a" if root.exists() else "w") as tar:
             for place in image.directories:
                 tar.addfile(_entry(place, 0o755, tarfile.DIRTYPE))
-            for tool, place in image.programs:
-                program = binaries.locate(tool.name)
-                entry = _entry(place, 0o755, tarfile.REGTYPE)
-                entry.size = program.stat().st_size
-                with program.open("rb") as content:
-                    tar.addfile(entry, content)
+            add_programs(tar, image)
         with root.open("rb") as content:
             changes = (f"LABEL org.mooring.image={image.name}", *image.changes)
             engine.import_image(content, reference(image.name), changes)
 
 
-def _put_debian_together(image: Image, variant: str, scratch: Path, root: Path) -> None:
+def add_programs(tar: tarfile.TarFile, image: Image) -> None:
+    for tool, place in image.programs:
+        program = binaries.locate(tool.name)
+        entry = _entry(place, 0o755, tarfile.REGTYPE)
+        entry.size = program.stat().st_size
+        with program.open("rb") as content:
+            tar.addfile(entry, content)
+
+
+def put_debian_together(image: Image, variant: str, scratch: Path, root: Path, on_top: Sequence[str] = ()) -> None:
+    """Write a root file system as the tar `root`: by the image's recipe, and then by those named in `on_top`."""
     # Without root, mmdebstrap works as another user in a namespace, who can enter neither a private temporary
     # directory nor a private home.
     scratch.chmod(0o755)
-    recipe = shutil.copytree(places.RECIPES / image.name, scratch / "recipe")
+    recipes = [shutil.copytree(places.RECIPES / name, scratch / "recipes" / name) for name in (image.name, *on_top)]
     run(
-        debian_command(recipe, variant, root, acquire=acquire_settings(answer(["apt-config", "dump"]) or "")),
+        debian_command(recipes, variant, root, acquire=acquire_settings(answer(["apt-config", "dump"]) or "")),
         what=f"image {image.name}: Debian's packages could not be put together",
         stdin="".join(f"{line}\n" for line in _sources()),
         env={"TMPDIR": str(scratch)},
     )
 
 
-def debian_command(recipe: Path, variant: str, root: Path, *, acquire: Sequence[str]) -> list[str]:
+def debian_command(recipes: Sequence[Path], variant: str, root: Path, *, acquire: Sequence[str]) -> list[str]:
     """The argv that makes a root file system; it reads the package sources from its standard input."""
-    lines = (recipe / "packages").read_text().splitlines()
+    lines = [line for recipe in recipes for line in (recipe / "packages").read_text().splitlines()]
     packages = [line for line in lines if line and not line.startswith("#")]
     # What is only extracted is never configured, and so has no customize stage.
     stage = "extract" if variant == "extract" else "customize"
@@ -187,7 +192,7 @@ def debian_command(recipe: Path, variant: str, root: Path, *, acquire: Sequence[
         f"--include={','.join(packages)}",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         *(f"--aptopt={setting}" for setting in acquire),
-        f"--{stage}-hook={recipe / 'customize'}",
+        *(f"--{stage}-hook={recipe / 'customize'}" for recipe in recipes),
         pins.DEBIAN_SUITE,
         str(root),
         "-",

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from mooring.toolchain import (
     binaries,
     builds,
+    disks,
     environment,
+    hypervisor,
     images,
     launchers,
     packages,
@@ -47,20 +49,21 @@ class Plan:
         return bool(self.fetched or self.built)
 
 
-def prepare(*, through_sudo: bool = False) -> None:
-    """Do all that is missing; nothing, and quickly, when nothing is."""
+def prepare(*, through_sudo: bool = False, stack: str | None = None) -> None:
+    """Do all that is missing, for `stack` in particular where one is named; nothing, and quickly, when nothing is."""
     with _alone():
         environment.ensure_passphrase()
         plan = look()
         if plan and (lack := too_little(plan, shutil.disk_usage(places.cache()).free)):
             raise CannotPrepare(f"{places.cache()}: {lack}, or another place named by MOORING_CACHE")
-        here = Engine.chosen().answers()
-        packages.ensure(
-            needed_packages(plan.built, engine_answers=here, root=os.geteuid() == 0), through_sudo=through_sudo
-        )
+        here, machines = Engine.chosen().answers(), hypervisor.wanted(stack)
+        needed = needed_packages(plan.built, engine_answers=here, root=os.geteuid() == 0)
+        packages.ensure([*needed, *(hypervisor.NEEDED if machines else ())], through_sudo=through_sudo)
         # Before anything slow: without an engine all the rest is for nothing.
         engine = ensure_running()
-        run_all(_steps(plan, engine, through_sudo=through_sudo))
+        if machines:
+            hypervisor.ensure_running()
+        run_all(_steps(plan, engine, through_sudo=through_sudo, machines=machines))
         builds.forget()
         launchers.keep_no_logs()
         file = environment.write_exports()
@@ -105,7 +108,7 @@ def needed_packages(built: Iterable[Tool], *, engine_answers: bool, root: bool) 
         yield from packages.COMPILING
 
 
-def _steps(plan: Plan, engine: Engine, *, through_sudo: bool) -> Mapping[str, Callable[[Wait], None]]:
+def _steps(plan: Plan, engine: Engine, *, through_sudo: bool, machines: bool) -> Mapping[str, Callable[[Wait], None]]:
     def python(_: Wait) -> None:
         virtualenv.ensure_python()
 
@@ -128,11 +131,15 @@ def _steps(plan: Plan, engine: Engine, *, through_sudo: bool) -> Mapping[str, Ca
         tools = [tool.name for tool, _ in images.IMAGES[name].programs]
         return lambda wait: images.ensure(name, engine, lambda: wait(*tools))
 
+    def disk(wait: Wait) -> None:
+        disks.ensure(lambda: wait(*(tool.name for tool, _ in images.MACHINE.programs)))
+
     return {
         "python": python,
         "virtualenv": installed,
         **{tool.name: program(tool) for tool in pins.TOOLS.values()},
         **{f"image {name}": image(name) for name in images.IMAGES},
+        **({"disk": disk} if machines else {}),
     }
 
 

@@ -1,5 +1,7 @@
 """A machine that boots, and what it says of itself."""
 
+from dataclasses import replace
+
 import pytest
 from fakes.world import World
 
@@ -27,7 +29,7 @@ def test_a_create_waits_until_the_machine_answers(world: World) -> None:
 def test_a_machine_that_never_answers_is_told_at_the_deadline(world: World) -> None:
     world.hosts.take_away(world.host)
 
-    with pytest.raises(NotHealthy, match=r"198\.18\.0\.11 answers by SSH: not within 90 s"):
+    with pytest.raises(NotHealthy, match=r"198\.18\.0\.11 answers by SSH and has started .*: not within 90 s"):
         HANDLER.create(spec(world), world.work())
 
     assert world.clock.now() == pytest.approx(BOOT_WITHIN, abs=0.2)
@@ -70,3 +72,20 @@ def test_the_next_run_waits_for_a_machine_that_was_silent(world: World) -> None:
     HANDLER.update("s1", spec(world), spec(world), {}, world.work())
 
     assert world.clock.now() == pytest.approx(7, abs=0.2)
+
+
+def test_a_machine_that_answers_and_still_starts_is_waited_for(world: World) -> None:
+    world.host.state = "starting"
+    world.clock.after(7, lambda: setattr(world.host, "state", "running"))
+
+    HANDLER.create(spec(world), world.work())
+
+    assert world.clock.now() == pytest.approx(7, abs=0.2)
+
+
+def test_the_program_may_allow_more_time_and_name_the_console(world: World) -> None:
+    world.hosts.take_away(world.host)
+    virtual = spec(world).model_copy(update={"console": "virsh console s1"})
+
+    with pytest.raises(NotHealthy, match=r"not within 600 s; what its console said: virsh console s1"):
+        HANDLER.create(virtual, replace(world.work(), timeout=600))

@@ -66,7 +66,7 @@ def test_an_image_that_is_not_made_here_is_refused() -> None:
 
 
 def test_comments_in_a_package_list_are_no_packages(recipe: Path) -> None:
-    command = images.debian_command(recipe, "minbase", Path("/root.tar"), acquire=[])
+    command = images.debian_command([recipe], "minbase", Path("/root.tar"), acquire=[])
 
     (included,) = (word for word in command if word.startswith("--include="))
     assert "#" not in included
@@ -74,7 +74,7 @@ def test_comments_in_a_package_list_are_no_packages(recipe: Path) -> None:
 
 
 def test_a_root_that_is_only_extracted_is_finished_at_that_stage(recipe: Path) -> None:
-    command = images.debian_command(recipe, "extract", Path("/root.tar"), acquire=[])
+    command = images.debian_command([recipe], "extract", Path("/root.tar"), acquire=[])
 
     assert f"--extract-hook={recipe}/customize" in command
     assert not any(word.startswith("--customize-hook") for word in command)
