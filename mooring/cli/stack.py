@@ -9,8 +9,8 @@ import yaml
 
 from mooring.cli import pulumi
 from mooring.cli.recover import mend, recover
-from mooring.clients.answers import table
-from mooring.toolchain import binaries, places
+from mooring.clients.answers import rows, table
+from mooring.toolchain import binaries, pins, places
 from mooring.toolchain.environment import (
     PASSPHRASE,
     PASSPHRASE_FILE,
@@ -75,11 +75,19 @@ def down(stack: str, options: Sequence[str], say: Say) -> int:
 
 
 def bring_agents(stack: str, say: Say) -> None:
-    """Fetch the versions that the stack names, where they are not the pinned ones; raises `CannotPrepare`."""
+    """Fetch what the stack names beyond what is always here: other versions, drivers; raises `CannotPrepare`."""
     values = table(yaml.safe_load(stack_file(stack).read_text()).get("config"))
     for tool in ("consul", "nomad"):
         if (version := values.get(f"{pulumi.project()}:{tool}Version")) is not None:
             binaries.agent_binary(tool, str(version), say)
+    # What is wrong with the list itself is for the program to say.
+    groups = values.get(f"{pulumi.project()}:hosts")
+    named = (
+        [table(group).get("drivers") for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
+    )
+    for driver, plugin in pins.PLUGINS.items():
+        if any(driver in rows(drivers) for drivers in named if isinstance(drivers, list)):
+            binaries.plugin(plugin, say)
 
 
 def select(stack: str, *, create: bool) -> int:

@@ -60,6 +60,24 @@ def agent_binary(tool: str, version: str, say: Callable[[str], None] = progress.
     return cached
 
 
+def plugin(tool: Tool, say: Callable[[str], None] = progress.say) -> Path:
+    """A plugin of an agent, fetched if need be; raises `CannotPrepare` when its official release cannot be had."""
+    if (named := named_by_user(tool, tool.version)) is not None:
+        return named
+    cached = cached_program(tool, tool.version)
+    if not cached.is_file():
+        say(f"{tool.name} {tool.version} is wanted by the stack")
+        try:
+            with progress.doing(tool.name, "downloading the official release", "1 min", "checked"):
+                fetch(tool, tool.version)
+        except NotPublished as problem:
+            raise CannotPrepare(
+                f"{tool.name} {tool.version} comes as an official release only, and that cannot be had: {problem}; "
+                f"the path of one in {tool.setting} would do, or hosts without that driver"
+            ) from problem
+    return cached
+
+
 def cached_program(tool: Tool, version: str) -> Path:
     return _directory(tool, version) / tool.program
 
@@ -120,9 +138,10 @@ def _directory(tool: Tool, version: str) -> Path:
 
 
 def _tool(name: str) -> Tool:
-    if name not in pins.TOOLS:
-        raise CannotPrepare(f"no program {name!r} is pinned; one of {', '.join(pins.TOOLS)} would do")
-    return pins.TOOLS[name]
+    known = {**pins.TOOLS, **{tool.name: tool for tool in pins.PLUGINS.values()}}
+    if name not in known:
+        raise CannotPrepare(f"no program {name!r} is pinned; one of {', '.join(known)} would do")
+    return known[name]
 
 
 def link(tool: Tool) -> None:

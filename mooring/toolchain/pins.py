@@ -178,6 +178,25 @@ DOCKER_PLUGIN = Tool(
     ),
 )
 
+PODMAN_DRIVER = Tool(
+    name="nomad-driver-podman",
+    version="0.5.2",  # under MPL 2.0; the last of the line that was made beside Nomad 1.6
+    setting="MOORING_PODMAN_DRIVER",
+    program="nomad-driver-podman",
+    release=_hashicorp("nomad-driver-podman"),
+)
+
+LXC_DRIVER = Tool(
+    name="nomad-driver-lxc",
+    version="0.3.0",  # under MPL 2.0
+    setting="MOORING_LXC_DRIVER",
+    program="nomad-driver-lxc",
+    release=_hashicorp("nomad-driver-lxc"),
+)
+
+PLUGINS: Mapping[str, Tool] = MappingProxyType({"podman": PODMAN_DRIVER, "lxc": LXC_DRIVER})
+"""By driver, programs that only some stacks need: they come when a stack names them, as official releases only."""
+
 TOOLS: Mapping[str, Tool] = MappingProxyType(
     {tool.name: tool for tool in (PULUMI, CONSUL, NOMAD, REGISTRY, DOCKER_PLUGIN)}
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from mooring.clients.http import Endpoint
@@ -12,6 +13,7 @@ from mooring.kinds.consul_config_entry import EntryHandler, EntrySpec
 from mooring.kinds.consul_kv import KeyHandler, KeySpec
 from mooring.kinds.consul_query import QueryHandler, QuerySpec
 from mooring.kinds.host_files import FilesSpec
+from mooring.kinds.host_program import ProgramHandler, ProgramSpec, weigh
 from mooring.kinds.kind import Handler, Spec, Work
 from mooring.kinds.nomad_job import JobSpec
 from mooring.kinds.nomad_namespace import NamespaceHandler, NamespaceSpec
@@ -250,17 +252,24 @@ def host_agent(reach: Reach) -> Case:
     return by_connection(agent.AgentHandler(), spec, edited, SECRET_CONTENT)
 
 
+def host_program(reach: Reach) -> Case:
+    one, another = Path(__file__), Path(__file__).with_name("promises.py")
+    spec = ProgramSpec(connection=reach.host, path="/opt/lifecycle/bin/program", sha256=weigh(one), source=str(one))
+    edited = changed(spec, sha256=weigh(another), source=str(another))
+    return by_connection(ProgramHandler(), spec, edited)
+
+
 CASES: Final[Mapping[str, Callable[[Reach], Case]]] = {
     made.__name__: made
     for made in (
         *(consul_policy, consul_token, consul_role, consul_key, consul_config_entry, consul_query),
         *(nomad_policy, nomad_token, nomad_role, nomad_namespace, nomad_node_pool, nomad_variable),
-        *(nomad_job_of_one, host_files_of_two, host_agent),
+        *(nomad_job_of_one, host_files_of_two, host_agent, host_program),
     )
 }
 
 
-NOT_IMPORTED: Final = frozenset({"host_files_of_two", "host_agent"})
+NOT_IMPORTED: Final = frozenset({"host_files_of_two", "host_agent", "host_program"})
 """What exists on a host and is exactly so becomes the stack's own when it is declared: it needs no import."""
 
 

@@ -18,7 +18,8 @@ def test_every_variable_of_ours_is_there() -> None:
         if file.suffix in ("", ".py") and file.is_file()
         for name in re.findall(r"\bMOORING_[A-Z]+(?:_[A-Z]+)*\b", file.read_text())
     }
-    composed = {tool.setting for tool in pins.TOOLS.values()} | {publisher.setting for publisher in pins.Publisher}
+    tools = (*pins.TOOLS.values(), *pins.PLUGINS.values())
+    composed = {tool.setting for tool in tools} | {publisher.setting for publisher in pins.Publisher}
 
     assert {*PAGE["Places"].table(), *PAGE["Sources"].table()} == written | composed
 
