@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from components.access import Endpoint
+from components.consul.version import switched_off
 from components.hosts import Host, Role
 from components.start import texts
 from components.timings import Timings, text
@@ -62,7 +63,7 @@ class AgentArgs:
     """By which the cluster is asked how it sees the agent."""
 
 
-def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[Agent] = ()) -> Agent:
+def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()) -> Agent:
     """Declare the agent and its certificate; it is changed when those of `after` have been."""
     host = args.host
     certificate = pki.Certificate(
@@ -126,6 +127,7 @@ def agent_configuration(
     address: str,
     servers: Sequence[str],
     datacenter: str,
+    version: str,
     is_server: bool,
     answers_dns: bool,
     timings: Timings,
@@ -204,8 +206,7 @@ def agent_configuration(
                 "server_stabilization_time": "10s",
                 "min_quorum": len(servers),
             },
-            "peering": {"enabled": False},
-        }
+        } | switched_off(version)
     return configuration
 
 
@@ -248,6 +249,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[list[str]]:
                 address=known["address"],
                 servers=known["servers"],
                 datacenter=args.datacenter,
+                version=args.version,
                 is_server=Role.SERVER in args.host.roles,
                 answers_dns=Role.EDGE in args.host.roles,
                 timings=args.timings,

@@ -13,6 +13,7 @@ from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.kinds.consul_cluster import Cluster
 from mooring.kinds.random import Bytes, Uuid
+from mooring.kinds.release import Release
 
 
 class ConsulCluster(pulumi.ComponentResource):
@@ -53,7 +54,9 @@ class ConsulCluster(pulumi.ComponentResource):
             "token": secrets.management,
         }
 
-        def on(these: Iterable[Host], after: Sequence[Agent] = ()) -> list[Agent]:
+        release = Release(f"{name}-release", tool="consul", version=version, opts=child)
+
+        def on(these: Iterable[Host], after: Sequence[pulumi.Resource]) -> list[Agent]:
             return [
                 agent(
                     f"{name}-{host.name}",
@@ -75,8 +78,8 @@ class ConsulCluster(pulumi.ComponentResource):
             ]
 
         # Who decides is changed first: a client may be older than its servers, and not the other way round.
-        deciding = on(servers)
-        agents = [*deciding, *on((host for host in hosts if host not in servers), after=deciding)]
+        deciding = on(servers, [release])
+        agents = [*deciding, *on((host for host in hosts if host not in servers), [release, *deciding])]
         cluster = Cluster(
             name,
             endpoint=management,

@@ -66,7 +66,7 @@ class AgentArgs:
     """By which the cluster is asked how it sees the agent."""
 
 
-def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[Agent] = ()) -> Agent:
+def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()) -> Agent:
     """Declare the agent and its certificate; it is changed when those of `after` have been."""
     host = args.host
     certificate = pki.Certificate(

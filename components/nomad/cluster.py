@@ -14,6 +14,7 @@ from mooring.kinds.agent import Agent
 from mooring.kinds.nomad_acl import AclPolicy, AclToken
 from mooring.kinds.nomad_cluster import Cluster
 from mooring.kinds.random import Bytes, Uuid
+from mooring.kinds.release import Release
 
 POLICIES = {
     # A namespace's own policy says nothing of its variables, which hold the secrets of apps.
@@ -75,7 +76,9 @@ class NomadCluster(pulumi.ComponentResource):
         }
         gossip_key = Bytes(f"{name}-gossip-key", length=32, opts=child).value
 
-        def on(these: Iterable[Host], after: Sequence[Agent] = ()) -> list[Agent]:
+        release = Release(f"{name}-release", tool="nomad", version=version, opts=child)
+
+        def on(these: Iterable[Host], after: Sequence[pulumi.Resource]) -> list[Agent]:
             return [
                 agent(
                     f"{name}-{host.name}",
@@ -98,8 +101,11 @@ class NomadCluster(pulumi.ComponentResource):
             ]
 
         # Who decides is changed first: a client may be older than its servers, and not the other way round.
-        deciding = on(servers)
-        agents = [*deciding, *on((host for host in hosts if host in clients and host not in servers), after=deciding)]
+        deciding = on(servers, [release])
+        agents = [
+            *deciding,
+            *on((host for host in hosts if host in clients and host not in servers), [release, *deciding]),
+        ]
         cluster = Cluster(
             name,
             endpoint=management,

@@ -194,6 +194,11 @@ class Handler(ABC, Generic[S]):
         del spec
         return ()
 
+    def check_step(self, old: S, new: S) -> Iterable[Problem]:
+        """Everything wrong with going from `old`, which is there, to `new`; contacts nobody, and is asked first."""
+        del old, new
+        return ()
+
     def renewed(self, changed: frozenset[str]) -> Iterable[str]:
         """Outputs that an update of these inputs gives new values: a preview shows them as not known yet."""
         del changed

@@ -88,14 +88,16 @@ def _unless_nothing(key: str, value: Any) -> dict[str, Any]:
     return {} if value is _NOTHING else {key: value}
 
 
-def problems(handler: Handler[Any], inputs: Marked) -> list[str]:
-    """Everything wrong with `inputs`, as `path: what is wrong, got value`; what is not known yet is not judged."""
-    return list(
-        dict.fromkeys(f"{spelled(path)}: {reason}" if path else reason for path, reason in _wrong(handler, inputs))
-    )
+def problems(handler: Handler[Any], inputs: Marked, recorded: Marked = None) -> list[str]:
+    """Everything wrong with `inputs`, as `path: what is wrong, got value`; what is not known yet is not judged.
+
+    `recorded` are the inputs of what is there, if it is: the step from there to here may be wrong too.
+    """
+    found = _wrong(handler, inputs, recorded)
+    return list(dict.fromkeys(f"{spelled(path)}: {reason}" if path else reason for path, reason in found))
 
 
-def _wrong(handler: Handler[Any], inputs: Marked) -> Iterator[tuple[Path, str]]:
+def _wrong(handler: Handler[Any], inputs: Marked, recorded: Marked) -> Iterator[tuple[Path, str]]:
     try:
         spec = handler.spec.model_validate(plain(inputs))
     except ValidationError as error:
@@ -105,7 +107,7 @@ def _wrong(handler: Handler[Any], inputs: Marked) -> Iterator[tuple[Path, str]]:
         return
     if not all(_apart(place, handler.apart) for place in _unknowns(inputs)):
         return
-    for problem in _objections(handler, spec, tolerant=has_unknown(inputs)):
+    for problem in _objections(handler, spec, recorded, tolerant=has_unknown(inputs)):
         path = place(problem.path, inputs)
         if not _not_known_yet(path if problem.place is None else problem.place, inputs, below=True):
             yield path, problem.reason
@@ -130,9 +132,13 @@ def _apart(place: Path, paths: frozenset[str]) -> bool:
     )
 
 
-def _objections(handler: Handler[Any], spec: Any, *, tolerant: bool) -> Iterable[Problem]:
+def _objections(handler: Handler[Any], spec: Any, recorded: Marked, *, tolerant: bool) -> Iterable[Problem]:
+    found: list[Problem] = []
     try:
-        return list(handler.check(spec))
+        found = list(handler.check(spec))
+        return found or (list(handler.check_step(recovered(handler, recorded, None), spec)) if recorded else [])
+    except Refused:
+        return found  # recorded by a version that had other words: there is nothing to go by
     except Exception:
         # With values still unknown the check may trip over one of them; it is called again when all are known.
         if tolerant:

@@ -187,7 +187,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return pb.CheckResponse(
                 inputs=said_again(inputs, news, request.news),
                 # With `property` set the engine would print the value itself, of a secret too.
-                failures=[pb.CheckFailure(reason=call.mask(problem)) for problem in problems(call.handler, inputs)],
+                failures=[
+                    pb.CheckFailure(reason=call.mask(problem))
+                    for problem in problems(call.handler, inputs, marked(request.olds))
+                ],
             )
 
     @override

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from mooring.toolchain import builds, pins, places, progress, releases
+from mooring.toolchain import builds, pins, places, progress, releases, virtualenv
 from mooring.toolchain.builds import Go
 from mooring.toolchain.errors import CannotPrepare, NotPublished
 from mooring.toolchain.pins import Licence, Tool
@@ -37,8 +37,8 @@ def locate(tool: str, version: str | None = None) -> Path:
 def agent_binary(tool: str, version: str, say: Callable[[str], None] = progress.say) -> Path:
     """A Consul or Nomad of the version that a stack names, fetched if need be.
 
-    The pinned one is there once the machine is prepared. Any other comes as an official release and is never built:
-    it may be under another licence than the one its modules were reviewed under.
+    The pinned one is there once the machine is prepared. Any other comes as an official release. Of those only the
+    `older` ones are built where that cannot be had: any other may be under another licence than the reviewed modules.
     """
     wanted = _tool(tool)
     pins.ordered(version)
@@ -53,10 +53,16 @@ def agent_binary(tool: str, version: str, say: Callable[[str], None] = progress.
         with progress.doing(f"{tool} {version}", "downloading the official release", "1 min", "checked"):
             fetch(wanted, version)
     except NotPublished as problem:
-        raise CannotPrepare(
-            f"{tool} {version} comes as an official release only, and that cannot be had: {problem}; "
-            f"version {wanted.version} would do"
-        ) from problem
+        if version not in wanted.older:
+            raise CannotPrepare(
+                f"{tool} {version} comes as an official release only, and that cannot be had: {problem}; "
+                f"version {' or '.join([wanted.version, *wanted.older])} would do"
+            ) from problem
+        say(f"{tool} {version}: no official release from here: {problem}")
+        about = f"{wanted.module.seconds} s" if wanted.module else ""
+        with builds.turn(), progress.doing(f"{tool} {version}", "building it from Go modules", about, "built"):
+            build(wanted, builds.go(virtualenv.PYTHON, architecture()), version)
+        builds.forget()
     return cached
 
 
@@ -107,12 +113,12 @@ def fetch(tool: Tool, version: str) -> None:
     _fill(tool, version, OFFICIAL, lambda into: releases.bring(tool, version, architecture(), into))
 
 
-def build(tool: Tool, go: Go) -> None:
-    """Put a program that we build ourselves into the cache."""
-    module = tool.module
+def build(tool: Tool, go: Go, version: str | None = None) -> None:
+    """Put a program that we build ourselves into the cache; the pinned version unless another is named."""
+    module, version = tool.module, version or tool.version
     if module is None:
-        raise CannotPrepare(f"{tool.name} {tool.version} cannot be built; a path in {tool.setting} would do")
-    _fill(tool, tool.version, BUILT, lambda into: builds.build(tool, module, go, into))
+        raise CannotPrepare(f"{tool.name} {version} cannot be built; a path in {tool.setting} would do")
+    _fill(tool, version, BUILT, lambda into: builds.build(tool, version, module, go, into))
 
 
 def architecture() -> str:

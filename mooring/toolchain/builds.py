@@ -111,23 +111,28 @@ def fetch_go(python: Path, arch: str) -> Go:
     return go
 
 
-def build(tool: Tool, module: Module, go: Go, into: Path) -> None:
-    """Build one pinned program into a directory."""
+def build(tool: Tool, version: str, module: Module, go: Go, into: Path) -> None:
+    """Build one program of a reviewed version into a directory."""
     with tempfile.TemporaryDirectory(prefix=f"mooring-{tool.name}-") as scratch:
         for listed in ("go.mod", "go.sum"):
-            shutil.copy(places.MODULES / tool.name / listed, scratch)
+            shutil.copy(listing(tool, version) / listed, scratch)
         run(
-            build_command(tool, module, go, into),
-            what=f"{tool.name} {tool.version}: the build failed; a program named by {tool.setting} would do",
+            build_command(tool, version, module, go, into),
+            what=f"{tool.name} {version}: the build failed; a program named by {tool.setting} would do",
             cwd=Path(scratch),
             env={**go.environment, **build_environment(module)},
         )
 
 
-def build_command(tool: Tool, module: Module, go: Go, into: Path) -> list[str]:
+def listing(tool: Tool, version: str) -> Path:
+    """The directory with the go.mod and go.sum of a version."""
+    return places.MODULES / (tool.name if version == tool.version else f"{tool.name}-{version}")
+
+
+def build_command(tool: Tool, version: str, module: Module, go: Go, into: Path) -> list[str]:
     """The argv of one build. Paths of this machine stay out of the program (`-trimpath`)."""
     tags = [f"-tags={module.tags}"] if module.tags else []
-    ldflags = f"-ldflags={module.ldflags.format(version=tool.version)}"
+    ldflags = f"-ldflags={module.ldflags.format(version=version)}"
     output = f"-o={into / tool.program}"
     command = [str(go.program), "build", "-mod=readonly", "-trimpath", *go.flags]
     return [*command, *tags, ldflags, output, module.package]

@@ -56,7 +56,7 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class Module:
-    """How a program is built from Go modules; its go.mod and go.sum are in modules/<tool>/."""
+    """How a program is built from Go modules; its go.mod and go.sum are in modules/<tool>/, the pinned version's."""
 
     package: str
     seconds: int
@@ -85,6 +85,30 @@ class Tool:
 
     busl_from: str | None = None
     """The first version whose own LICENSE file is the BUSL, whatever the number suggests."""
+
+    older: tuple[str, ...] = ()
+    """Versions that are built too where no official release can be had: what a stack may still run. Each has its own
+    go.mod and go.sum in modules/<tool>-<version>/, and all else in common with the pinned one."""
+
+    minor_steps: int = 1
+    """How many minor versions an upgrade may cross at once, by its maker's own words."""
+
+    def refused_step(self, old: str, new: str) -> str | None:
+        """Why a running cluster must not go from `old` to `new`; None when its maker supports it."""
+        was, will_be = (ordered(version) for version in (old, new))
+        if was == will_be:
+            return None
+        if will_be < was:
+            return f"{old} is what runs, and its maker does not support going back to {new}; {old} or newer would do"
+        if was[0] != will_be[0]:
+            return f"from {old} to {new} is another major version: follow its maker's own guide for that"
+        if (crossed := will_be[1] - was[1]) > self.minor_steps:
+            between = f"{was[0]}.{was[1] + self.minor_steps}"
+            return (
+                f"from {old} to {new} are {crossed} minor versions, and its maker supports {self.minor_steps} at once; "
+                f"a {between} first would do"
+            )
+        return None
 
     def licence(self, version: str) -> Licence:
         if self.busl_from is not None and ordered(version) >= ordered(self.busl_from):
@@ -127,6 +151,8 @@ CONSUL = Tool(
     release=_hashicorp("consul"),
     module=Module(package="github.com/hashicorp/consul", seconds=120),
     busl_from="1.16.4",
+    older=("1.12.9",),
+    minor_steps=2,  # "each upgrade should jump at most 2 major versions", as Consul calls its minor ones
 )
 
 NOMAD = Tool(
@@ -145,6 +171,8 @@ NOMAD = Tool(
         ldflags="-s -w -linkmode external -extldflags -static",
     ),
     busl_from="1.6.4",
+    older=("1.6.2",),
+    minor_steps=1,  # "upgrading 2 point releases may work but is untested and unsupported"
 )
 
 REGISTRY = Tool(

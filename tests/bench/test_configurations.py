@@ -53,6 +53,7 @@ def consul_configuration(address: str, *, is_server: bool, answers_dns: bool) ->
         address=address,
         servers=SERVERS,
         datacenter="dc1",
+        version=pins.CONSUL.version,
         is_server=is_server,
         answers_dns=answers_dns,
         secrets={"gossip_key": "G", "agent": "A", "management": "M", "dns": "D"},

@@ -38,6 +38,7 @@ OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mooring:host:Files": (),
     "mooring:host:Host": ("state", "machine_id", "distribution", "architecture", "cpus", "memory_mib"),
     "mooring:host:Image": ("image_id",),
+    "mooring:host:Release": (),
     "mooring:http:Page": (),
     "mooring:local:ControlGroup": (),
     "mooring:nomad:AclPolicy": (),

@@ -19,6 +19,7 @@ def consul_agent(**changes: Any) -> dict[str, Any]:
         "address": SERVERS[0],
         "servers": SERVERS,
         "datacenter": "dc1",
+        "version": "1.13.9",
         "is_server": True,
         "answers_dns": False,
         "timings": timings([], clients=3),
@@ -48,6 +49,12 @@ def test_a_server_waits_for_all_the_others_and_not_for_itself() -> None:
 
     assert configuration["bootstrap_expect"] == 3
     assert configuration["retry_join"] == SERVERS[1:]
+
+
+def test_a_server_is_told_nothing_that_its_version_does_not_know() -> None:
+    """1.12 says: invalid config key peering.enabled."""
+    assert consul_agent(version="1.13.0")["peering"] == {"enabled": False}
+    assert "peering" not in consul_agent(version="1.12.9")
 
 
 def test_a_consul_client_holds_no_management_token_and_joins_every_server() -> None:

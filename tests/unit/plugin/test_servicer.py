@@ -68,6 +68,11 @@ class BoxHandler(Handler[BoxSpec]):
             yield Problem(path="zone", reason="must be on this planet")
 
     @override
+    def check_step(self, old: BoxSpec, new: BoxSpec) -> Iterable[Problem]:
+        if new.size < old.size:
+            yield Problem(path="size", reason=f"must not be less than {old.size}, which is there")
+
+    @override
     def create(self, spec: BoxSpec, work: Work) -> Made:
         self._called(work, "create", spec)
         return Made(id=work.name, outputs=self.outputs)
@@ -152,6 +157,10 @@ class Plugin:
         assert not any(failure.property for failure in answer.failures)
         return marked(answer.inputs), [failure.reason for failure in answer.failures]
 
+    def check_step(self, old: dict[str, Any], **new: Any) -> list[str]:
+        request = pb.CheckRequest(urn=URN, type=TOKEN, olds=struct(old), news=struct(new))
+        return [failure.reason for failure in self.servicer.Check(request, Context()).failures]
+
     def diff(self, old: dict[str, Any], new: dict[str, Any]) -> pb.DiffResponse:
         request = pb.DiffRequest(urn=URN, type=TOKEN, id="box", old_inputs=struct(old), news=struct(new))
         return self.servicer.Diff(request, Context())
@@ -208,6 +217,12 @@ def test_every_problem_is_told_at_once_and_without_secrets(plugin: Plugin) -> No
 
 def test_the_kinds_own_check_is_asked(plugin: Plugin) -> None:
     assert plugin.check(zone="moon")[1] == ["zone: must be on this planet"]
+
+
+def test_a_kind_may_object_to_the_step_from_what_is_there(plugin: Plugin) -> None:
+    assert plugin.check_step({"size": 3}, size=2) == ["size: must not be less than 3, which is there"]
+    assert plugin.check_step({"size": 2}, size=3) == []
+    assert plugin.check(size=2)[1] == []
 
 
 def test_a_kind_that_is_not_there_is_named(plugin: Plugin) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mooring.toolchain import binaries, pins
+from mooring.toolchain import binaries, builds, pins
 from mooring.toolchain.errors import CannotPrepare
 from mooring.toolchain.pins import Licence
 
@@ -80,9 +80,37 @@ def test_an_agent_that_is_published_nowhere_is_not_built_instead(mirror: Any) ->
     del mirror
 
     with pytest.raises(
-        CannotPrepare, match=r"nomad 1\.6\.2 comes as an official release only.*version 1\.6\.3 would do"
+        CannotPrepare, match=r"nomad 1\.6\.1 comes as an official release only.*version 1\.6\.3 or 1\.6\.2 would do"
     ):
-        binaries.agent_binary("nomad", "1.6.2", lambda _: None)
+        binaries.agent_binary("nomad", "1.6.1", lambda _: None)
+
+
+def test_an_older_agent_whose_modules_were_reviewed_is_built_once(
+    mirror: Any, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del mirror
+    built: list[str] = []
+
+    def build(tool: pins.Tool, version: str, module: pins.Module, go: builds.Go, into: Path) -> None:
+        del module, go
+        built.append(version)
+        program(into / tool.program)
+
+    monkeypatch.setattr(builds, "build", build)
+    monkeypatch.setattr(builds, "go", lambda *_: builds.Go(program=Path("go")))
+    said: list[str] = []
+
+    first = binaries.agent_binary("nomad", "1.6.2", said.append)
+    second = binaries.agent_binary("nomad", "1.6.2", said.append)
+
+    assert first == second == machine / "cache" / "bin" / "nomad-1.6.2" / "nomad"
+    assert built == ["1.6.2"]
+    assert said[0].startswith("nomad 1.6.2: no official release from here: ")
+
+
+def test_each_version_is_built_from_its_own_list() -> None:
+    assert builds.listing(pins.NOMAD, "1.6.3").name == "nomad"
+    assert builds.listing(pins.NOMAD, "1.6.2").name == "nomad-1.6.2"
 
 
 def test_a_version_that_is_no_number_is_refused() -> None:
