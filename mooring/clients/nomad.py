@@ -198,6 +198,10 @@ class Nomad:
             for line in response.iter_lines(chunk_size=1):
                 yield line.decode(errors="replace")
 
+    def stop_allocation(self, allocation: str) -> None:
+        """Stop it in order; the scheduler puts another one where it thinks best now."""
+        self._send("PUT", f"/v1/allocation/{allocation}/stop", json={})
+
     def restart_allocation(self, allocation: str) -> None:
         """Stop its tasks in order and start them again, in the same place."""
         self._send("PUT", f"/v1/client/allocation/{allocation}/restart", json={})
@@ -360,6 +364,6 @@ class Nomad:
 
 
 @lru_cache(maxsize=64)
-def region(endpoint: Endpoint) -> Nomad:
-    """The client for `endpoint`, shared by every caller: the session keeps its connections."""
-    return Nomad(endpoint)
+def region(endpoint: Endpoint, namespace: str = "default") -> Nomad:
+    """The client for `endpoint` and one namespace's jobs, shared by every caller: the session keeps its connections."""
+    return Nomad(endpoint, namespace=namespace)

@@ -136,7 +136,7 @@ class JobHandler(Handler[JobSpec]):
 
     @override
     def foresee(self, spec: JobSpec, work: Work) -> None:
-        api = nomad.region(spec.endpoint)
+        api = region_of(spec)
         live = api.job(spec.job["ID"])
         plan = api.plan(marked(with_live_counts(spec.job, live), live, work))
         for line in owned_counts(spec.job, table(live)):
@@ -148,7 +148,7 @@ class JobHandler(Handler[JobSpec]):
 
     @override
     def create(self, spec: JobSpec, work: Work) -> Made:
-        api = nomad.region(spec.endpoint)
+        api = region_of(spec)
         found = api.job(spec.job["ID"])
         if found is not None and not is_ours(found, work) and not same_job(spec.job, found):
             raise NotOurs(
@@ -158,7 +158,7 @@ class JobHandler(Handler[JobSpec]):
 
     @override
     def read(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> Seen[JobSpec] | None:
-        api = nomad.region(spec.endpoint)
+        api = region_of(spec)
         summary = api.listed().get(id_)
         if summary is not None and unchanged(summary, spec.job, outputs):
             return Seen(spec=spec, outputs=outputs)
@@ -170,7 +170,11 @@ class JobHandler(Handler[JobSpec]):
 
     @override
     def update(self, id_: str, old: JobSpec, new: JobSpec, outputs: Props, work: Work) -> Props:
-        api = nomad.region(new.endpoint)
+        api = region_of(new)
+        if namespace_of(old.job) != namespace_of(new.job):
+            made = self.create(new, work)
+            self.delete(id_, old.model_copy(update={"endpoint": new.endpoint}), outputs, work)
+            return made.outputs
         found = api.job(id_)
         if found is not None and "modify_index" in outputs and found["JobModifyIndex"] != outputs["modify_index"]:
             raise ChangedMeanwhile(
@@ -181,9 +185,18 @@ class JobHandler(Handler[JobSpec]):
 
     @override
     def delete(self, id_: str, spec: JobSpec, outputs: Props, work: Work) -> None:
-        api = nomad.region(spec.endpoint)
+        api = region_of(spec)
         if api.job(id_) is not None:
             api.deregister(id_, purge=True)
+
+
+def namespace_of(job: Json) -> str:
+    return str(job.get("Namespace") or "default")
+
+
+def region_of(spec: JobSpec) -> Nomad:
+    """The region, as far as the job's namespace goes: of two jobs of one name each is its own."""
+    return nomad.region(spec.endpoint, namespace_of(spec.job))
 
 
 def _seen(api: Nomad, declared: Json, found: Json, outputs: Props, work: Work) -> Json:
@@ -276,7 +289,7 @@ def _outputs(found: Json) -> Props:
 
 def _deployed(spec: JobSpec, found: Json | None, work: Work) -> Props:
     """Register the job and wait until it is healthy."""
-    api, job = nomad.region(spec.endpoint), spec.job
+    api, job = region_of(spec), spec.job
     checks = None if spec.catalogue is None else FailingChecks(consul.cluster(spec.catalogue), job)
     id_ = job["ID"]
     last = api.latest_deployment(id_) if found is not None else None

@@ -29,7 +29,7 @@ from mooring.kinds.kind import (
     register,
 )
 from mooring.kinds.nomad_deployment import evaluated, placement_failures, story
-from mooring.kinds.nomad_job import JOB_TEXTS, is_ours, job_problems, marked, same_job
+from mooring.kinds.nomad_job import JOB_TEXTS, is_ours, job_problems, marked, namespace_of, same_job
 from mooring.waiting import Cancelled, TimedOut, wait_for
 
 LONGEST = 3600
@@ -91,7 +91,7 @@ class RunHandler(Handler[RunSpec]):
 
     @override
     def delete(self, id_: str, spec: RunSpec, outputs: Props, work: Work) -> None:
-        api = nomad.region(spec.endpoint)
+        api = nomad.region(spec.endpoint, namespace_of(spec.job))
         found = api.job(id_)
         if found is not None and is_ours(found, work):
             api.deregister(id_, purge=True)
@@ -99,7 +99,7 @@ class RunHandler(Handler[RunSpec]):
 
 def _ended(spec: RunSpec, work: Work) -> Props:
     """Run the work, or wait for what an `up` that was interrupted had begun; raises `NotHealthy` when it ends badly."""
-    api = nomad.region(spec.endpoint)
+    api = nomad.region(spec.endpoint, namespace_of(spec.job))
     found = api.job(spec.job_id)
     if found is not None and not is_ours(found, work):
         raise NotOurs(f"nomad has a job {spec.job_id!r} that this stack did not register: stop and purge it first")

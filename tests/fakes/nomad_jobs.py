@@ -130,6 +130,8 @@ class FakeJobs:
     def reply(self, question: Question, accessor: str) -> Reply:  # noqa: C901, PLR0911, PLR0912 -- a server's routes are one table
         if question.method != "GET" and question.path[-1] != "plan":
             self.writes += 1
+        if question.path[0] == "job" and self._elsewhere(question):
+            return _missing("job")
         match question.method, question.path:
             case "POST", ["jobs"]:
                 return self._registered(question.body, accessor)
@@ -158,6 +160,11 @@ class FakeJobs:
                 return self._words(id_, question.query)
             case _:
                 raise question.not_taught()
+
+    def _elsewhere(self, question: Question) -> bool:
+        """Whether the job that the path names is of another namespace than the one that was asked in."""
+        versions = self._versions.get(question.path[1])
+        return bool(versions) and versions[-1]["Namespace"] != question.query.get("namespace", "default")
 
     def _registered(self, body: Json, accessor: str) -> Reply:
         job, index = body["Job"], body["JobModifyIndex"]
@@ -242,10 +249,13 @@ class FakeJobs:
 
     def _list(self, query: Mapping[str, str]) -> Reply:
         """The index is that of the whole table, whatever part of it is asked for."""
-        summaries = [_summary(self.job(id_)) for id_ in sorted(self._versions)]
+        wanted = query.get("namespace", "default")
+        jobs = [self.job(id_) for id_ in sorted(self._versions)]
+        summaries = list(map(_summary, jobs))
         if summaries != self._listed:
             self._listed, self._listed_at = copy.deepcopy(summaries), next(self._indices)
-        page = summaries[: int(query["per_page"])] if "per_page" in query else summaries
+        asked = [_summary(job) for job in jobs if job["Namespace"] == wanted]
+        page = asked[: int(query["per_page"])] if "per_page" in query else asked
         return Reply(body=page, headers={"X-Nomad-Index": str(self._listed_at)})
 
     def _evaluation(self, id_: str, query: Mapping[str, str]) -> Reply:

@@ -16,7 +16,7 @@ def live() -> dict[str, Any]:
     found = declared()
     found |= {"Version": 3, "Meta": None, "JobModifyIndex": 17}
     group = found["TaskGroups"][0]
-    group |= {"EphemeralDisk": {"SizeMB": 300}, "Meta": None}
+    group |= {"EphemeralDisk": {"SizeMB": 300}, "Volumes": None}
     group["Tasks"][0] |= {"LogConfig": {"MaxFiles": 10}}
     group["Services"][0]["Checks"][0] |= {"Header": None}
     return found
