@@ -75,8 +75,11 @@ def at(body: Any, place: str) -> Any:
     return body
 
 
-def things(consul: Consul, nomad: Nomad) -> dict[str, Callable[[str], Thing]]:
-    """For each kind, the object of a name (a token's accessor, a config entry's kind and name, …)."""
+def things(consul: Consul, nomad: Nomad, apart: Nomad) -> dict[str, Callable[[str], Thing]]:
+    """For each kind, the object of a name (a token's accessor, a config entry's kind and name, …).
+
+    `apart` is the same region in another namespace.
+    """
 
     def entry(name: str) -> Thing:
         return Thing(
@@ -85,11 +88,11 @@ def things(consul: Consul, nomad: Nomad) -> dict[str, Callable[[str], Thing]]:
             lambda body: consul.delete_config_entry(body["Kind"], body["Name"]),
         )
 
-    def job(name: str) -> Thing:
+    def job(name: str, api: Nomad) -> Thing:
         return Thing(
-            lambda: nomad.job(name),
-            lambda body: nomad.register(body, unless_changed_since=body["JobModifyIndex"]),
-            lambda _: nomad.deregister(name, purge=True),
+            lambda: api.job(name),
+            lambda body: api.register(body, unless_changed_since=body["JobModifyIndex"]),
+            lambda _: api.deregister(name, purge=True),
         )
 
     return {
@@ -117,7 +120,8 @@ def things(consul: Consul, nomad: Nomad) -> dict[str, Callable[[str], Thing]]:
             lambda body: consul.replace_query(body["ID"], body),
             lambda body: consul.delete_query(body["ID"]),
         ),
-        "job": job,
+        "job": lambda name: job(name, nomad),
+        "job apart": lambda name: job(name, apart),
         "nomad policy": lambda name: Thing(
             lambda: nomad.acl_policy(name), nomad.put_acl_policy, lambda _: nomad.delete_acl_policy(name)
         ),

@@ -58,6 +58,7 @@ WEB_JOB: Final = Target("drift-web", "job", "drift-web")
 STILL_JOB: Final = Target("drift-still", "job", "drift-still")
 GONE_JOB: Final = Target("drift-gone", "job", "drift-gone")
 ON_ORDER_JOB: Final = Target("drift-on-order", "job", "drift-on-order")
+APART_JOB: Final = Target("drift-apart", "job apart", "drift-apart")
 NIGHTLY_JOB: Final = Target("drift-nightly", "job", "drift-nightly")
 KEY: Final = Target("key", "key", "drift/level")
 KEY_GONE: Final = Target("key-gone", "key", "drift/gone")
@@ -199,6 +200,8 @@ STILL: Final = (
 """Edits of a job with no instance: nothing has to start and stop for them."""
 
 OTHER_JOBS: Final = (
+    APART_JOB.edit("another driver", {f"{TASK}.Driver": "exec"}),
+    APART_JOB.deleted(),
     GONE_JOB.deleted(),
     GONE_JOB.edit("stopped", {"Stop": True}, DELETE),
     GONE_JOB.edit("a group less", {"TaskGroups[1]": GONE}, ADD),

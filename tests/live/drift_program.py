@@ -137,6 +137,12 @@ def program(reach: Reach) -> list[Said]:
         ),
         *_consul(),
         *_nomad(),
+        Said(
+            kind=Job,
+            name="drift-apart",
+            inputs={"job": still(reach.image, "drift-apart") | {"Namespace": output("namespace", "name")}},
+            reach="nomad",
+        ),
     ]
     return list(named)
 
