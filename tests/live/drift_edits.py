@@ -200,7 +200,7 @@ STILL: Final = (
 """Edits of a job with no instance: nothing has to start and stop for them."""
 
 OTHER_JOBS: Final = (
-    APART_JOB.edit("another driver", {f"{TASK}.Driver": "exec"}),
+    APART_JOB.edit("another image", {f"{TASK}.Config.image": "registry.example:5000/app:2"}),
     APART_JOB.deleted(),
     GONE_JOB.deleted(),
     GONE_JOB.edit("stopped", {"Stop": True}, DELETE),
