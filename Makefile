@@ -43,9 +43,10 @@ test: prepare ## The fast tests, then a real cluster from the stack `test`
 	$(BIN)/pytest tests/unit tests/bench $(ARGS)
 	REQUIRE_LIVE=1 $(BIN)/pytest tests/live $(ARGS)
 
-bench: prepare ## The same bring-up by a plain script and by `pulumi up`, and the ratio of the two
+bench: prepare ## Ratios: a bring-up to a plain script; 100 and 1,000 jobs to nothing at all and to OpenTofu
 	$(BIN)/pytest -q tests/bench
 	@$(BIN)/python tests/bench/bench.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m bench.jobs $(JOBS)
 
 lock: prepare ## Compile requirements.txt and requirements-dev.txt anew from pyproject.toml
 	@$(BIN)/python -m mooring.toolchain lock
