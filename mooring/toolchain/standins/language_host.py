@@ -25,6 +25,7 @@ import sys
 import traceback
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final, NoReturn
@@ -32,9 +33,13 @@ from typing import Any, Final, NoReturn
 import grpc
 import pulumi
 from google.protobuf import empty_pb2
+from pulumi.runtime import resource as sdk
 from pulumi.runtime.proto import language_pb2 as pb
-from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
+from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2, source_pb2
 from typing_extensions import override
+
+RESOURCE_CLASSES: Final = 3
+"""Whose `__init__` lie between the SDK and a program that declares a resource."""
 
 SHOWN: Final = 32
 """The exit code of a program that failed and has told the person why: Pulumi then adds nothing."""
@@ -202,7 +207,7 @@ def serve(engine: str) -> NoReturn:
 
 
 def quicken() -> None:
-    """Break two habits of the SDK: 1,000 resources take 4.6 s instead of 6.1 (interleaved runs).
+    """Break three habits of the SDK: 1,000 resources take 4.6 s instead of 6.1 (interleaved runs, the first two).
 
     Breaking only the first makes it slower (7.8 s), so they go together.
     """
@@ -224,6 +229,35 @@ def quicken() -> None:
 
     pulumi.log.debug = program_debug
     asyncio.wait = patient_wait  # type: ignore[assignment] # the overloads of the original
+    # There is no other way in.
+    sdk._get_stack_trace = declared_at  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+
+
+def declared_at() -> source_pb2.StackTrace:
+    """Where the program declares the resource that is being made: one frame, in place of the SDK's whole stack.
+
+    For that stack the SDK reads the time of every file on it anew, which was 18 % of what a program of 600 resources
+    did; and it goes into the state with each of them, where nobody but a person who looks for a line reads it.
+    """
+    frame, seen = inspect.currentframe(), 0
+    while frame is not None and frame.f_back is not None:
+        # The SDK's own classes, as it counts them: Resource, CustomResource or ComponentResource, and the kind.
+        seen += frame.f_code.co_name == "__init__"
+        frame = frame.f_back
+        if seen == RESOURCE_CLASSES:
+            position = _position(frame.f_code.co_filename, frame.f_lineno)
+            return source_pb2.StackTrace(frames=[source_pb2.StackFrame(pc=position)])
+    return source_pb2.StackTrace()
+
+
+@cache
+def _uri(file: str) -> str | None:
+    return Path(file).as_uri() if Path(file).is_absolute() else None
+
+
+def _position(file: str, line: int) -> source_pb2.SourcePosition | None:
+    uri = _uri(file)
+    return None if uri is None else source_pb2.SourcePosition(uri=uri, line=line)
 
 
 def users_own(trace: TracebackType | None, program: Path) -> TracebackType | None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from google.protobuf import struct_pb2
+from pulumi.runtime import resource as sdk
 from pulumi.runtime.proto import language_pb2 as pb
 
+from mooring.toolchain.standins import language_host
 from mooring.toolchain.standins.language_host import SHOWN, answer, install_commands, interpreter, users_own
 
 
@@ -77,3 +79,28 @@ def test_a_traceback_without_a_frame_of_the_programs_is_shown_whole(tmp_path: Pa
     (elsewhere := tmp_path / "elsewhere").mkdir()
 
     assert users_own(whole, elsewhere) is whole
+
+
+class _Resource:
+    """As deep as the SDK's own classes lie: what they see of who declares them."""
+
+    def __init__(self) -> None:
+        self.theirs = sdk._get_stack_trace()  # type: ignore[attr-defined]  # noqa: SLF001
+        self.ours = language_host.declared_at()
+
+
+class _CustomResource(_Resource):
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class _Kind(_CustomResource):
+    def __init__(self) -> None:
+        super().__init__()
+
+
+def test_a_resource_is_declared_where_the_sdk_says_that_it_is() -> None:
+    made = _Kind()
+
+    assert list(made.ours.frames) == list(made.theirs.frames)[:1]
+    assert made.ours.frames[0].pc.uri.endswith("test_language_host.py")
