@@ -46,8 +46,24 @@ UNFINISHED: Final = "__unfinished"
 away. A read must repeat it, even of a thing that has healed, as its outputs may be incomplete: the engine would forget
 the failure with the first read that does not mention it, and never call the update."""
 
+NO_CHECKPOINTS: Final = "PULUMI_SKIP_CHECKPOINTS"
+"""Pulumi's setting, in the environment of the engine and so in ours."""
+
 PLUGIN_SETTINGS: Final = frozenset({"version", "pluginDownloadURL"})
 """What Pulumi itself puts into a provider's configuration; ours has nothing more."""
+
+
+class NeedsCheckpoints(Exception):
+    """What is to be made up would stand nowhere but in this run's memory until its end: run with checkpoints."""
+
+
+def keep_checkpoints() -> None:
+    """Refuse to make up a secret in a run that writes its state only at its end, as one that is killed loses it."""
+    if os.environ.get(NO_CHECKPOINTS, "").lower() in ("1", "true"):
+        raise NeedsCheckpoints(
+            f"with {NO_CHECKPOINTS} a run that is killed loses what it has made up, and this is a secret that others "
+            "are given: run `up` once without that setting"
+        )
 
 
 class Request(Protocol):
@@ -210,6 +226,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             # An output that is left out is one that is not known yet.
             return pb.CreateResponse(properties=struct(inputs))
         with self._call(request, context, inputs, within=request.timeout) as call:
+            if call.handler.secret_outputs:
+                keep_checkpoints()
             try:
                 made = call.handler.create(understood(call.handler, inputs), call.work)
             except NotHealthy as failure:
@@ -226,6 +244,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 foresee(call, new)
                 renewed = dict.fromkeys(call.handler.renewed(changed), UNKNOWN)
                 return pb.UpdateResponse(properties=struct({**new, **outputs, **renewed}))
+            changed = frozenset(str(path[0]) for path in changes(call.handler, old, new))
+            if call.handler.secret_outputs.intersection(call.handler.renewed(changed)):
+                keep_checkpoints()
             try:
                 updated = call.handler.update(
                     request.id,

@@ -575,3 +575,25 @@ def test_deleting_a_record_that_is_not_understood_says_so(plugin: Plugin) -> Non
 
     with pytest.raises(Failed, match="recorded by another version of Mooring: owner: is required"):
         plugin.delete({"size": 3})
+
+
+@pytest.fixture
+def without_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_SKIP_CHECKPOINTS", "true")
+
+
+@pytest.mark.usefixtures("without_checkpoints")
+def test_a_run_that_keeps_no_checkpoints_makes_up_no_secret(plugin: Plugin) -> None:
+    """Killed, it would leave others with a key that nobody knows any more."""
+    with pytest.raises(Failed, match="PULUMI_SKIP_CHECKPOINTS"):
+        plugin.create(size=2)
+
+    assert plugin.box.calls == []
+
+
+@pytest.mark.usefixtures("without_checkpoints")
+def test_a_run_that_keeps_no_checkpoints_changes_all_but_secrets(plugin: Plugin) -> None:
+    assert plugin.update({"address": "a"}, {"address": "b"}, {"key": secret("k")})["address"] == "b"
+
+    with pytest.raises(Failed, match="run `up` once without that setting"):
+        plugin.update({"size": 1}, {"size": 2}, {"key": secret("k")})
