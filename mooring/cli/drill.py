@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mooring.cli import pulumi
+from mooring.cli import pulumi, rehearsal
 from mooring.cli import status as statuses
 from mooring.cli.overview import Overview
 from mooring.clients import nomad
@@ -124,7 +125,7 @@ def staged(stack: str, found: Overview, job: str | None) -> Stage:
         desired=sum(group["Count"] for group in rows(specification["TaskGroups"])),
         problems=lambda: statuses.look(found).problems,
         difference=lambda: _difference(stack),
-        up=lambda ahead: (0, ahead or ""),
+        up=partial(rehearsal.up, stack),
     )
 
 

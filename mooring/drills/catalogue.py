@@ -3,12 +3,31 @@
 from collections.abc import Sequence
 
 from mooring.drills.drill import Drill
-from mooring.drills.faults import containers
+from mooring.drills.faults import agents, containers, network, nodes, operations, program
 from mooring.drills.stage import CannotDrill
 
 DRILLS: tuple[Drill, ...] = (
     containers.KILLED,
+    program.BAD_DEPLOY,
+    nodes.KILLED,
+    nodes.WORST,
+    operations.DEPLOY,
+    operations.ROLLING,
     containers.HUNG,
+    operations.DRAINED,
+    operations.RELOADED,
+    agents.CONSUL_AGENT,
+    agents.NOMAD_AGENT,
+    agents.CONSUL_LEADER,
+    agents.NOMAD_LEADER,
+    nodes.FROZEN,
+    network.PARTITIONED,
+    agents.BEHIND_BALANCER,
+    agents.CONSUL_DOWN,
+    operations.WITHOUT_REGISTRY,
+    network.LOSSY,
+    nodes.COLD_START,
+    program.KILLED_UP,
 )
 
 

@@ -1,7 +1,7 @@
 """One drill: what it is called, what it does, what it promises; and the scene on which its fault is played."""
 
 import shlex
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -28,6 +28,9 @@ class Drill:
 
     fault: Callable[["Scene"], None]
     limits: Limits
+    prepare: Callable[["Scene"], None] | None = None
+    """What has to be arranged before the steady state and the instruments."""
+
     deadline: float = 60.0
     """Seconds from the fault in which the app must be whole again before the drill gives up on it."""
 
@@ -61,6 +64,9 @@ class Scene:
     unwell: set[str] = field(default_factory=set[str])
     """Hosts that may be marked down though they are not taken."""
 
+    unsteady: Callable[[], Sequence[str]] = lambda: ()
+    """What is not as it has to be, of the whole stack."""
+
     complaints: list[str] = field(default_factory=list[str])
     """What the fault itself found out that must not be."""
 
@@ -90,8 +96,8 @@ class Scene:
 
     def _mend(self, what: str, mend: Callable[[], object]) -> None:
         ssh.forget_silence()
-        self.restored_at = self.timeline.add(What.RESTORED, detail=what).at
         mend()
+        self.restored_at = self.timeline.add(What.RESTORED, detail=what).at
 
     def run(self, host: Host, command: str, *, within: float = 60.0) -> str:
         """What a command on a host prints; a failure raises."""
@@ -124,6 +130,11 @@ class Scene:
             for found in sorted(self.nomad.allocations(self.stage.job), key=lambda a: a["Name"])
             if found["ClientStatus"] == "running" and found["DesiredStatus"] == "run"
         ]
+
+    def whole(self) -> bool:
+        """Whether as many instances pass their checks as there are to be, as the recorder saw it last."""
+        seen = list(self.timeline.of(What.CAPACITY))[-1:]
+        return any(sum(event.counts.values()) >= self.stage.desired for event in seen)
 
     def container(self, instance: Instance) -> str:
         """The id of the instance's container on its host's engine."""

@@ -33,6 +33,9 @@ class Figures:
     lost_capacity: bool
     """Whether an instance was missing at all."""
 
+    fewest: int
+    """Instances that passed their checks at the worst moment, on hosts that the fault did not take."""
+
     requests: int
     failed: int
     longest_gap: float
@@ -84,7 +87,8 @@ def figures(
     attempts: Sequence[Attempt],
 ) -> Figures:
     kept = list(audits)
-    full, lost_capacity = capacity(facts, events)
+    full, fewest = capacity(facts, events)
+    lost_capacity = fewest < facts.desired
     after = [event for event in events if event.at >= facts.fault]
     return Figures(
         detected=_since(facts.fault, _detected(facts, events)),
@@ -93,6 +97,7 @@ def figures(
         full=_since(facts.fault, full),
         settled=_since(facts.restored or facts.fault, facts.settled),
         lost_capacity=lost_capacity,
+        fewest=fewest,
         requests=len(requests),
         failed=sum(request.failed for request in requests),
         longest_gap=round(longest_gap(requests), 3),
@@ -115,20 +120,21 @@ def _since(begun: float, at: float | None) -> float | None:
     return None if at is None else round(max(0.0, at - begun), 2)
 
 
-def capacity(facts: Facts, events: Sequence[Event]) -> tuple[float | None, bool]:
-    """When the app was whole again for good, and whether it had not been.
+def capacity(facts: Facts, events: Sequence[Event]) -> tuple[float | None, int]:
+    """When the app was whole again for good, and how many instances there were at the worst moment before.
 
     Up to the moment when the fault was undone: what happens then is another thing. Instances on hosts that the fault
     took count as lost from the fault on, whatever Consul believed at first.
     """
     before = [e for e in events if e.what is What.CAPACITY and e.at < facts.fault][-1:]
     during = [e for e in events if e.what is What.CAPACITY and facts.fault <= e.at <= (facts.restored or math.inf)]
-    whole = [(max(e.at, facts.fault), _alive(facts, e) >= facts.desired) for e in [*before, *during]]
-    missing = [at for at, enough in whole if not enough]
+    seen = [(max(e.at, facts.fault), _alive(facts, e)) for e in [*before, *during]]
+    fewest = min((count for _, count in seen), default=0)
+    missing = [at for at, count in seen if count < facts.desired]
     if not missing:
-        return (facts.fault, False) if whole else (None, False)
-    again = [at for at, enough in whole if enough and at > missing[-1]]
-    return (again[0] if again else None), True
+        return (facts.fault if seen else None), fewest
+    again = [at for at, count in seen if count >= facts.desired and at > missing[-1]]
+    return (again[0] if again else None), fewest
 
 
 def _alive(facts: Facts, event: Event) -> int:
@@ -213,4 +219,7 @@ def leaderless(events: Sequence[Event], at: float) -> bool:
 def _wrongly_down(facts: Facts, events: Iterable[Event]) -> set[str]:
     expected = facts.victims.keys() | facts.unwell
     down = {What.NODE: ("down", "disconnected"), What.MEMBER: ("critical",)}
-    return {e.about for e in events if e.detail in down.get(e.what, ()) and e.about not in expected}
+    # Once all was as before, nobody is expected to be down any more.
+    over = math.inf if facts.settled is None else facts.settled
+    marked = [event for event in events if event.detail in down.get(event.what, ())]
+    return {event.about for event in marked if event.about not in expected or event.at > over}

@@ -23,7 +23,7 @@ STEADY_WITHIN = 60.0
 """Seconds that a stack is given to be well before a drill begins: the drill before it may have just ended."""
 
 SETTLE = 3.0
-"""Seconds of load before the fault, so that there is something to compare with, and after all is well again."""
+"""Seconds of load before the fault, so that there is something to compare with."""
 
 BROKE_OFF = (ApiError, CannotDrill, CommandFailed, TimedOut, Unreachable, Untrusted)
 
@@ -57,24 +57,33 @@ def perform(drill: Drill, stage: Stage, *, rate: float, say: Say, clock: Clock =
     def outcome(*complaints: str) -> Outcome:
         return Outcome(name=drill.name, what=drill.what, begun=begun, limits=drill.limits, complaints=complaints)
 
+    timeline = Timeline(clock, follower=lambda event: _tell(event, say))
+    scene = Scene(stage=stage, timeline=timeline, say=say, clock=clock, unsteady=lambda: steady.complaints(stage))
+    if drill.prepare is not None:
+        try:
+            drill.prepare(scene)
+        except BROKE_OFF as error:
+            return outcome(f"could not be prepared: {error}")
     say("is the stack steady?")
     if unsteady := _steady(stage, STEADY_WITHIN, say, clock):
         return outcome(*(f"not begun: {complaint}" for complaint in unsteady))
     stores = [ConsulKeys(stage.consul), NomadVariables(stage.nomad)]
     sweep(stores)
-    timeline = Timeline(clock, follower=lambda event: _tell(event, say))
     ledger, strangers, traffic = Ledger.on(stage.consul, stage.nomad), Strangers.at(stage), Traffic(stage.url, rate)
     with ExitStack() as instruments:
         for instrument in (Recorder(stage, timeline), ledger, strangers, traffic):
             instruments.enter_context(instrument)
         say(f"{rate:g} requests a second on {stage.url}")
         clock.sleep(SETTLE)
-        scene = Scene(stage=stage, timeline=timeline, say=say, load=lambda: traffic.count, clock=clock)
+        scene.load = lambda: traffic.count
         broke_off = _play(drill, scene)
         say("is all as it was?")
         unsteady = _steady(stage, drill.limits.settled_within, say, clock)
         settled = None if unsteady else clock.now()
-        clock.sleep(SETTLE)
+        if settled is not None:
+            say(f"does it last for {drill.limits.watched_for:g} s?")
+            clock.sleep(drill.limits.watched_for)
+            unsteady = [f"it did not last: {complaint}" for complaint in _steady(stage, 0, say, clock)]
     if scene.fault_at is None:
         return outcome(*broke_off)
     say("is every acknowledged write there, and does the preview show nothing?")
@@ -123,7 +132,8 @@ def _play(drill: Drill, scene: Scene) -> Sequence[str]:
 
 
 def _whole(drill: Drill, scene: Scene) -> bool | None:
-    full, lost = capacity(_facts(scene, scene.stage, None), scene.timeline.events())
+    full, fewest = capacity(_facts(scene, scene.stage, None), scene.timeline.events())
+    lost = fewest < scene.stage.desired
     return True if full is not None and (lost or not drill.limits.loses_capacity) else None
 
 

@@ -46,8 +46,10 @@ class Stage:
     difference: Callable[[], str | None]
     """What a preview would change, in Pulumi's words; None when nothing."""
 
-    up: Callable[[str | None], tuple[int, str]]
-    """Run `up`, with lines put in front of the program if there are any; its exit status and what it said."""
+    up: Callable[[str | None, float | None], tuple[int, str]]
+    """Run `mooring up`, with these lines in front of the program if there are any, and kill Pulumi with -9 after so
+    many seconds if that is said; its exit status and what was printed.
+    """
 
     def having(self, role: str) -> list[Host]:
         return [host for host in self.hosts if role in host.roles]

@@ -44,22 +44,28 @@ Door = Callable[[], Heard]
 
 
 class Strangers:
-    """Tries every door once a second until the block ends."""
+    """Tries every door about once a second until the block ends, each house by itself: a dead one is slow to answer."""
 
     def __init__(self, doors: Sequence[tuple[str, str, Door]], *, clock: Clock = SYSTEM, every: float = EVERY) -> None:
         self.attempts: list[Attempt] = []
-        self._doors = doors
         self._clock = clock
         self._every = every
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="strangers", daemon=True)
+        houses: dict[str, list[tuple[str, Door]]] = {}
+        for who, where, door in doors:
+            houses.setdefault(where, []).append((who, door))
+        self._threads = [
+            threading.Thread(target=self._run, args=house, name=f"strangers at {house[0]}", daemon=True)
+            for house in houses.items()
+        ]
 
     @classmethod
     def at(cls, stage: Stage) -> Self:
         return cls(doors(stage.consul, stage.nomad))
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -69,13 +75,14 @@ class Strangers:
 
     def stop(self) -> None:
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(WITHIN * len(self._doors))
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(3 * WITHIN)
 
-    def _run(self) -> None:
+    def _run(self, where: str, house: Sequence[tuple[str, Door]]) -> None:
         while not self._stop.is_set():
-            for who, where, door in self._doors:
-                if self._stop.wait(self._every / len(self._doors)):
+            for who, door in house:
+                if self._stop.wait(self._every / len(house)):
                     return
                 self.attempts.append(Attempt(at=self._clock.now(), who=who, where=where, heard=door()))
 

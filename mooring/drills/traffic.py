@@ -84,7 +84,7 @@ class Traffic:
         return len(self._requests)
 
     @property
-    def failures(self) -> list[Request]:
+    def failed(self) -> list[Request]:
         return [request for request in self.requests if request.failed]
 
     async def _run(self) -> None:

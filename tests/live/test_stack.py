@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-from live.load import Load, Request
 from live.stack import Stack, copy_of_checkout, docker, no_change, on
 
 from mooring.cli.overview import HostOverview, Overview
 from mooring.clients import consul, nomad, ssh
 from mooring.clients.errors import Forbidden, Unreachable, Untrusted
 from mooring.clients.http import Endpoint
+from mooring.drills.traffic import Request, Traffic
 from mooring.waiting import SYSTEM, wait_for
 
 pytestmark = pytest.mark.live
@@ -278,7 +278,7 @@ class TestFaults:
         host = next(h for h in overview.hosts if h.name == victim["NodeName"])
         container = on(host, f"docker ps -q --filter label=com.hashicorp.nomad.alloc_id={victim['ID']}").strip()
 
-        with Load(overview.url, rate=50) as load:
+        with Traffic(overview.url, rate=50) as load:
             time_to_settle(load)
             before = SYSTEM.now()
             on(host, f"docker kill {container}")
@@ -287,7 +287,7 @@ class TestFaults:
             time_to_settle(load)
 
         print(f"full capacity after {took:.1f} s, {len(load.failed)} of {len(load.requests)} failed")
-        assert all(request.began < killed and request.ended > before for request in load.failed)
+        assert all(request.due < killed and request.ended > before for request in load.failed)
         return took
 
     def test_a_killed_node_is_replaced_within_fifteen_seconds_and_rejoins_by_itself(
@@ -296,7 +296,7 @@ class TestFaults:
         status = stack.status()
         victim = next(h["name"] for h in status["hosts"] if h["consul"] == "voter" and h["nomad"] == "voter")
 
-        with Load(overview.url, rate=50) as load:
+        with Traffic(overview.url, rate=50) as load:
             time_to_settle(load)
             before = SYSTEM.now()
             docker("kill", f"mooring-{victim}")
@@ -315,7 +315,7 @@ class TestFaults:
         assert no_change(stack.pulumi("preview", "--expect-no-changes"))
 
 
-def time_to_settle(load: Load, seconds: float = 1.0) -> None:
+def time_to_settle(load: Traffic, seconds: float = 1.0) -> None:
     """Let the load run for a while."""
     wanted = len(load.requests) + int(load.rate * seconds)
     wait_for(lambda: len(load.requests) >= wanted or None, "requests were sent", within=30)
@@ -395,7 +395,7 @@ class TestCommands:
     def test_a_restart_of_every_instance_loses_no_request(self, stack: Stack, overview: Overview) -> None:
         before = {i.instance for i in sample(overview)}
 
-        with Load(overview.url, rate=50) as load:
+        with Traffic(overview.url, rate=50) as load:
             restarted = stack.mooring("restart", "hello")
         print(f"{len(load.failed)} of {len(load.requests)} failed")
 
@@ -445,7 +445,7 @@ class TestCommands:
 
 def sample(overview: Overview, requests_: int = 30) -> list[Request]:
     """A few answers, to see which instances give them."""
-    with Load(overview.url, rate=50, most=requests_) as load:
+    with Traffic(overview.url, rate=50, most=requests_) as load:
         time_to_settle(load, requests_ / 50)
     return load.requests
 

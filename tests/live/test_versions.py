@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from live.load import Load
 from live.stack import Stack, copy_of_checkout, no_change, on
 from live.voters import Voters
 
+from mooring.drills.traffic import Traffic
 from mooring.toolchain import binaries, pins, progress
 from mooring.toolchain.errors import CannotPrepare
 
@@ -59,11 +59,11 @@ def test_a_new_version_is_one_number_and_no_request_fails(older: Stack) -> None:
     overview = older.overview()
     say(older, PINNED)
 
-    with Voters(overview) as voters, Load(overview.url, rate=100, most=60_000) as load:
+    with Voters(overview) as voters, Traffic(overview.url, rate=100, most=60_000) as load:
         up = older.mooring("up", within=900)
 
     print(up.stdout[-6000:], up.stderr[-2000:])
-    seconds = max(r.ended for r in load.requests) - min(r.began for r in load.requests)
+    seconds = max(r.ended for r in load.requests) - min(r.due for r in load.requests)
     print(f"both versions changed in {seconds:.0f} s; {len(load.failed)} of {len(load.requests)} requests failed")
     print(f"servers that were there at least: consul {min(voters.consul)}, nomad {min(voters.nomad)}")
     assert up.returncode == 0

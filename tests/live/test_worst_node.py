@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from live.load import Load
 from live.stack import Stack, docker, no_change, on
 from live.test_stack import INSTANCES, deploy_endpoint, passing, time_to_settle
 
 from mooring.cli.overview import Overview
 from mooring.clients import consul, nomad
 from mooring.clients.errors import ApiError, Unreachable
+from mooring.drills.traffic import Traffic
 from mooring.waiting import SYSTEM, wait_for
 
 pytestmark = pytest.mark.live
@@ -63,7 +63,7 @@ def test_the_worst_host_dies_and_the_next_run_puts_back_what_is_missing(stack: S
     reference = image["TaskGroups"][0]["Tasks"][0]["Config"]["image"]
     edge = next(host for host in overview.hosts if "edge" in host.roles)
 
-    with Load(overview.url, rate=50) as load:
+    with Traffic(overview.url, rate=50) as load:
         time_to_settle(load)
         begun = SYSTEM.now()
         docker("rm", "--force", f"mooring-{WORST}")

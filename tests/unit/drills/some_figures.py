@@ -13,6 +13,7 @@ def good(**changes: Any) -> Figures:
         "full": 3.1,
         "settled": 5.0,
         "lost_capacity": True,
+        "fewest": 2,
         "requests": 1500,
         "failed": 0,
         "longest_gap": 0.05,

@@ -44,7 +44,7 @@ class TestCapacity:
     def test_it_is_full_again_when_the_last_that_was_missing_is_there(self) -> None:
         found = of(capacity(-5, **ALL), capacity(1, n1=1, n2=1), capacity(3.5, **ALL))
 
-        assert (found.lost_capacity, found.full) == (True, 3.5)
+        assert (found.lost_capacity, found.full, found.fewest) == (True, 3.5, 2)
 
     def test_a_short_recovery_in_between_does_not_count(self) -> None:
         found = of(
@@ -72,7 +72,7 @@ class TestCapacity:
             known=facts({"n3": "10.0.0.3"}),
         )
 
-        assert (found.lost_capacity, found.full) == (True, 7)
+        assert (found.lost_capacity, found.full, found.fewest) == (True, 7, 2)
 
     def test_what_happens_once_the_fault_is_undone_is_another_thing(self) -> None:
         found = of(
@@ -182,6 +182,11 @@ class TestHosts:
         )
 
         assert of(at(4, What.NODE, "n1", "down"), known=known).wrongly_down == ()
+
+    def test_once_all_was_as_before_nobody_may_be(self) -> None:
+        known = facts({"n3": "10.0.0.3"})
+
+        assert of(at(41, What.NODE, "n3", "down"), known=known).wrongly_down == ("n3",)
 
 
 def test_a_new_leader_counts_and_the_time_without_one_does_not() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from unit.drills.some_figures import good
 
-from mooring.drills.limits import CONTAINER, NO_REQUEST_LOST, NODE, WORST_NODE, Limits, complaints
+from mooring.drills.limits import CONTAINER, FROZEN_NODE, NO_REQUEST_LOST, NODE, WORST_NODE, Limits, complaints
 
 
 def test_a_drill_that_kept_its_promises_has_no_complaint() -> None:
@@ -38,6 +38,13 @@ def test_each_broken_promise_is_named(limits: Limits, changes: dict[str, Any], w
     (complaint,) = complaints(good(**changes), limits)
 
     assert complaint.startswith(words)
+
+
+def test_a_frozen_server_may_take_a_client_along_and_nothing_else_may() -> None:
+    found = good(wrongly_down=("n1",))
+
+    assert complaints(found, FROZEN_NODE) == []
+    assert complaints(found, WORST_NODE)
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:

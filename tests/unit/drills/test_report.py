@@ -151,6 +151,7 @@ def test_the_json_has_the_same_figures() -> None:
     assert said.keys() == {"stack", "begun", "rate", "passed", "interrupted", "drills"}
     assert drill["figures"] == json.loads(json.dumps(vars_of(good())))
     assert [event["at"] for event in drill["events"]][:3] == [-3.0, -3.0, 0.0]
+    assert drill["failures"][0] == {"number": 310, "at": 0.1, "took": 0.01, "status": None}
     assert sum(each["failed"] for each in drill["traffic"]) == 3
     assert sum(each["well"] + each["failed"] for each in drill["traffic"]) == 1500
 

@@ -54,7 +54,7 @@ def test_every_request_is_in_the_ledger_once_and_says_who_answered() -> None:
 
     assert [request.number for request in traffic.requests] == list(range(40))
     assert {request.instance for request in traffic.requests} == {"abc"}
-    assert traffic.failures == []
+    assert traffic.failed == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_is_no_whole_good_answer_has_failed(answer: bytes) -> None:
     with server(lambda connection, number: connection.sendall(answer if number == 1 else OK)) as url:
         traffic = sent(url, most=4, rate=50)
 
-    assert len(traffic.failures) == 1
+    assert len(traffic.failed) == 1
 
 
 def test_nobody_there_is_a_failure() -> None:
@@ -97,7 +97,7 @@ def test_late_answers_do_not_slow_the_load_down() -> None:
         threading.Timer(1.0, hold.set).start()
         wait_for(lambda: traffic.count >= 50 or None, "all have ended", within=30, every=0.02)
 
-    assert traffic.failures == []
+    assert traffic.failed == []
     due = [request.due - begun for request in traffic.requests]
     assert due[-1] - due[0] == pytest.approx(0.49)
     # What was due at the beginning has waited for almost the whole second, what was due at the end for half of it.
