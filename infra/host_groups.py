@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
-from components.hosts import Group, LocalGroup, Role
+from components.hosts import CloudImage, Group, LocalGroup, Role, VirtualGroup
 
 
 class Values(BaseModel):
@@ -60,15 +60,42 @@ class LocalHosts(Counted):
         )
 
 
+class DiskImage(Values):
+    """A disk of somebody else's that boots by itself."""
+
+    source: Annotated[str, Field(pattern=r"^(/|https://)")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class VirtualHosts(Counted):
     kind: Literal["libvirt"]
     memory: Annotated[int, Field(ge=512)] = 2048
     """MiB."""
 
+    cores: Annotated[int, Field(ge=1, le=64)] = 2
+    disk: Annotated[int, Field(ge=4)] = 20
+    """GiB; what is not written takes no place."""
+
+    accelerator: Literal["auto", "kvm", "tcg"] = "auto"
+    image: DiskImage | None = None
+    packages: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")], ...] = ()
+
     @property
     @override
     def group(self) -> Group:
-        return Group(name=self.name, kind=self.kind, count=self.count, roles=self.roles, labels=self.labels)
+        image = self.image
+        return VirtualGroup(
+            name=self.name,
+            count=self.count,
+            roles=self.roles,
+            labels=self.labels,
+            cores=self.cores,
+            memory_mib=self.memory,
+            disk_gib=self.disk,
+            accelerator=self.accelerator,
+            image=None if image is None else CloudImage(source=image.source, sha256=image.sha256),
+            packages=self.packages,
+        )
 
 
 class CloudHosts(Counted):

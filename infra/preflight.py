@@ -16,6 +16,7 @@ import requests
 from components.hosts import LocalGroup
 from components.hosts.hosts import unserved
 from infra.settings import Settings, report
+from infra.virtual_machines import Demand, Supply, lacking
 from mooring.clients.answers import rows
 from mooring.toolchain import binaries, images
 from mooring.toolchain.errors import CannotPrepare
@@ -173,9 +174,17 @@ def preflight(settings: Settings) -> None:
         *unserved(settings.groups),
         *missing_agents(settings),
         *(problems(wanted, Machine.look(wanted)) if wanted.nodes else ()),
+        *lacking_for_machines(settings),
     ]
     if found:
         raise pulumi.RunError(report(f"stack {pulumi.get_stack()}", found))
+
+
+def lacking_for_machines(settings: Settings) -> Iterator[str]:
+    demand = Demand.by(settings)
+    if demand.machines:
+        routes = _routes(Path("/proc/net/route").read_text(), but=())
+        yield from lacking(demand, Supply.look(settings, routes, _meminfo()["MemAvailable"]))
 
 
 def missing_agents(settings: Settings) -> Iterator[str]:
@@ -207,13 +216,13 @@ def _engine_networks(api: Any) -> dict[str, IPv4Network]:
     return found
 
 
-def _routes(table: str) -> dict[str, IPv4Network]:
-    """The networks that this machine is in by itself, from the kernel's table; the engine's bridges come by name."""
+def _routes(table: str, but: tuple[str, ...] = ("br-", "docker")) -> dict[str, IPv4Network]:
+    """The networks that this machine is in, from the kernel's table; the engine's bridges come from it, by name."""
     found: dict[str, IPv4Network] = {}
     for line in table.splitlines()[1:]:
         interface, destination, *_, mask = line.split()[:8]
         prefix = int(mask, 16).bit_count()
-        if prefix and not interface.startswith(("br-", "docker")):
+        if prefix and not interface.startswith(but):
             address = int.from_bytes(int(destination, 16).to_bytes(4, "little"))
             found[interface] = IPv4Network((address, prefix))
     return found

@@ -3,5 +3,7 @@
 from components.hosts.host import Group, Host, HostNetwork, Role
 from components.hosts.hosts import Hosts
 from components.hosts.local import LocalGroup
+from components.hosts.virtual import VirtualGroup
+from components.hosts.virtual_site import CloudImage
 
-__all__ = ["Group", "Host", "HostNetwork", "Hosts", "LocalGroup", "Role"]
+__all__ = ["CloudImage", "Group", "Host", "HostNetwork", "Hosts", "LocalGroup", "Role", "VirtualGroup"]

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
+from components.hosts.virtual_site import VirtualSite
 from mooring.kinds.ssh import KeyPair
 
 
@@ -59,6 +60,9 @@ class Ground:
     network: HostNetwork
     addresses: Mapping[str, list[str]]
     """By group, the places that its hosts have in the network."""
+
+    site: VirtualSite | None
+    """What virtual machines share, where there are some."""
 
     published: tuple[str, int] | None
     """The group whose first host is reached on the user's loopback, and at which port."""

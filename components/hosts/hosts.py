@@ -8,6 +8,7 @@ import pulumi
 from components.hosts.addresses import addresses
 from components.hosts.host import Ground, Group, Host, HostNetwork, Role
 from components.hosts.local import LocalGroup, local_hosts
+from components.hosts.virtual import VirtualGroup, virtual_hosts, virtual_site
 from mooring.kinds.ssh import Identity, KeyPair
 from mooring.toolchain import places
 
@@ -34,6 +35,7 @@ class Hosts(pulumi.ComponentResource):
             key=key,
             network=network,
             addresses=addresses(groups, network.cidr),
+            site=virtual_site(f"{name}-virtual", groups, network.cidr, self),
             published=None if edge is None else (edge, port),
         )
         self.every: list[Host] = [host for group in groups for host in _built(group, ground)]
@@ -61,11 +63,13 @@ def _built(group: Group, ground: Ground) -> list[Host]:
     match group:
         case LocalGroup():
             return local_hosts(group, ground)
+        case VirtualGroup():
+            return virtual_hosts(group, ground)
         case _:
             raise NotImplementedError(group.kind)
 
 
-SERVED: dict[str, type[Group]] = {"local": LocalGroup}
+SERVED: dict[str, type[Group]] = {"local": LocalGroup, "libvirt": VirtualGroup}
 """The kinds of host that can be made today."""
 
 

@@ -55,6 +55,10 @@ OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mooring:registry:Copies": (),
     "mooring:ssh:Identity": ("key_file", "known_hosts_file"),
     "mooring:ssh:KeyPair": ("private_key", "public_key"),
+    "mooring:vm:File": ("path", "format"),
+    "mooring:vm:Machine": ("uuid", "mac", "console"),
+    "mooring:vm:Network": (),
+    "mooring:vm:Pool": (),
     DOCKER: (),
 }
 """What each type adds to its inputs once it exists. A type that is not here was never heard of."""

@@ -40,7 +40,7 @@ def test_what_cannot_be_made_yet_is_named_with_its_group() -> None:
     web = Group(name="web", kind="hetzner", count=2, roles=frozenset({Role.CLIENT}))
 
     assert unserved([group("server", 3), web]) == [
-        "mooring:hosts: group 'web' is of kind 'hetzner', whose hosts this version cannot make yet; local would do"
+        "mooring:hosts: group 'web' is of kind 'hetzner', whose hosts this version cannot make yet; local or libvirt would do"
     ]
 
 

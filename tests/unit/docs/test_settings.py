@@ -15,7 +15,7 @@ TABLES = [("Keys", Settings), ("Groups of hosts", Counted), ("An external regist
 
 
 def shown(default: object) -> str:
-    return "required" if default is PydanticUndefined else "none" if default in (None, {}) else f"`{default}`"
+    return "required" if default is PydanticUndefined else "none" if default in (None, {}, ()) else f"`{default}`"
 
 
 @pytest.mark.parametrize(("title", "model"), TABLES, ids=[title for title, _ in TABLES])

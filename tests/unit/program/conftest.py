@@ -11,9 +11,18 @@ import yaml
 from fakes.engine import Engine
 
 from infra.preflight import Machine, Wanted
-from mooring.toolchain import binaries, places
+from infra.virtual_machines import Supply
+from mooring.toolchain import accelerator, binaries, disks, places
+from mooring.toolchain.accelerator import Choice, Verdict
+from mooring.toolchain.disks import BootFile, Disk
 
 STACKS = places.CHECKOUT / "stacks"
+
+DISK = Disk(
+    base=BootFile(path=Path("/cache/disks/disk.qcow2"), sha256="a" * 64),
+    kernel=BootFile(path=Path("/cache/disks/vmlinuz"), sha256="b" * 64),
+    initrd=BootFile(path=Path("/cache/disks/initrd.img"), sha256="c" * 64),
+)
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +36,9 @@ def run() -> Iterator[Callable[..., Engine]]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Machine, "look", roomy)
             patch.setattr(binaries, "locate", tool)
+            patch.setattr(Supply, "look", lambda *_: Supply(routes={}, memory_mib=64_000, disk_mib=500_000))
+            patch.setattr(disks, "locate", lambda: DISK)
+            patch.setattr(accelerator, "accelerator", lambda _: Verdict(choice=Choice.TCG, reason="pretended"))
             patch.setenv("MOORING_STATE", "/state")
             patch.setenv("MOORING_CACHE", "/cache")
             engines[-1].run(lambda: runpy.run_module("infra", run_name="__main__"))
