@@ -97,7 +97,6 @@ class Declared:
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_PARALLEL": "64",
             "PULUMI_RUN_PROGRAM": "true",
-            "PULUMI_SKIP_CHECKPOINTS": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
         self.pulumi("stack", "init", "dev")
