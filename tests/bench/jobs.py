@@ -68,20 +68,29 @@ class Subject(ABC):
             process = subprocess.Popen(
                 arguments, cwd=self.folder, env=dict(self.environment), stdout=said, stderr=subprocess.STDOUT
             )
-            plugin = 0.0
-            while True:
-                pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-                if pid:
-                    break
-                plugin = max(plugin, self.plugin_peak())
-                time.sleep(SAMPLED_EVERY)  # noqa: TID251 -- what is measured must not be woken more often
+            try:
+                processor, plugin = self._watched(process)
+            except BaseException:  # ^C as well: its folder is about to go
+                process.kill()
+                process.wait()
+                raise
             taken = time.monotonic() - started
-            process.returncode = os.waitstatus_to_exitcode(status)
             said.seek(0)
             words = said.read()
         if process.returncode or proof not in words:
             raise Failed(f"{step}: {shlex.join(arguments)} ended with {process.returncode}:\n{words[-3000:]}")
-        return Taken(seconds=taken, processor=usage.ru_utime + usage.ru_stime, plugin=plugin)
+        return Taken(seconds=taken, processor=processor, plugin=plugin)
+
+    def _watched(self, process: "subprocess.Popen[bytes]") -> tuple[float, float]:
+        """The seconds of processor time that it and all its own took, and the plugin's peak, once it has ended."""
+        plugin = 0.0
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                return usage.ru_utime + usage.ru_stime, plugin
+            plugin = max(plugin, self.plugin_peak())
+            time.sleep(SAMPLED_EVERY)  # noqa: TID251 -- what is measured must not be woken more often
 
     def plugin_peak(self) -> float:
         return 0.0
