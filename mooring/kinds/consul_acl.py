@@ -10,6 +10,7 @@ from typing_extensions import override
 from mooring.clients import consul
 from mooring.clients.http import Endpoint
 from mooring.kinds.cluster import CLUSTER_SECRETS, CONSUL
+from mooring.kinds.complete import all_said
 from mooring.kinds.kind import CannotImport, Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
 
 HIDDEN = "<hidden>"
@@ -43,6 +44,10 @@ class PolicyHandler(Handler[PolicySpec]):
     @override
     def named(self, id_: str) -> Props:
         return {"name": id_}
+
+    @override
+    def complete(self, id_: str, spec: PolicySpec) -> None:
+        all_said(f"consul's policy {id_!r}", consul.cluster(spec.endpoint).policy(id_), spec.to_api())
 
     @override
     def create(self, spec: PolicySpec, work: Work) -> Made:
@@ -146,6 +151,10 @@ class TokenHandler(Handler[TokenSpec]):
         if seen is not None and seen.spec.secret_id == HIDDEN:
             raise CannotImport(f"consul does not tell the secret of the token {id_} to a token without acl:write")
         return seen
+
+    @override
+    def complete(self, id_: str, spec: TokenSpec) -> None:
+        all_said(f"consul's token {id_}", consul.cluster(spec.endpoint).token(id_), spec.to_api())
 
     @override
     def create(self, spec: TokenSpec, work: Work) -> Made:
@@ -254,6 +263,10 @@ class RoleHandler(Handler[RoleSpec]):
     @override
     def named(self, id_: str) -> Props:
         return {"name": id_}
+
+    @override
+    def complete(self, id_: str, spec: RoleSpec) -> None:
+        all_said(f"consul's role {id_!r}", consul.cluster(spec.endpoint).role(id_), spec.to_api())
 
     @override
     def create(self, spec: RoleSpec, work: Work) -> Made:

@@ -11,6 +11,7 @@ from mooring.clients import consul
 from mooring.clients.answers import rows
 from mooring.clients.http import Endpoint
 from mooring.kinds.cluster import CLUSTER_SECRETS, CONSUL
+from mooring.kinds.complete import all_said
 from mooring.kinds.kind import Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
 
 
@@ -79,6 +80,10 @@ class QueryHandler(Handler[QuerySpec]):
     @override
     def named(self, id_: str) -> Props:
         return {"name": id_}
+
+    @override
+    def complete(self, id_: str, spec: QuerySpec) -> None:
+        all_said(f"consul's query {id_!r}", consul.cluster(spec.endpoint).query(id_), spec.to_api())
 
     @override
     def create(self, spec: QuerySpec, work: Work) -> Made:

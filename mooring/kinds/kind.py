@@ -221,7 +221,7 @@ class Handler(ABC, Generic[S]):
         raise NotImplementedError(f"{self.token} is not imported, so nobody asks what {id_!r} says")
 
     def imported(self, id_: str, access: Props, work: Work) -> Seen[S] | None:
-        """What stands on the server under the id that a create would have given it, as a program would say it.
+        """What stands on the server under an id, as a program would say it.
 
         `access` are the inputs of that name, taken from a resource of the kind `reached_as`. None when there is
         nothing; raises `CannotImport`.
@@ -232,7 +232,18 @@ class Handler(ABC, Generic[S]):
             reached[name] = TypeAdapter(model).validate_python(value)
         # What the id does not say is missing, so a read that needs more of the spec has an `imported` of its own.
         asked: Any = self.spec.model_construct(**reached, **self.named(id_))
-        return self.read(id_, asked, {}, work)
+        seen = self.read(id_, asked, {}, work)
+        if seen is not None:
+            self.complete(id_, seen.spec)
+        return seen
+
+    def id_of(self, id_: str, spec: S) -> str:
+        """The id that a create would have given to what came in, where an import has to say more."""
+        del spec
+        return id_
+
+    def complete(self, id_: str, spec: S) -> None:
+        """Raise `CannotImport` if there is more on the server than `spec` says, which an update would take away."""
 
     @abstractmethod
     def create(self, spec: S, work: Work) -> Made:

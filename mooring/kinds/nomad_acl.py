@@ -10,6 +10,7 @@ from typing_extensions import override
 from mooring.clients import nomad
 from mooring.clients.http import Endpoint
 from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
+from mooring.kinds.complete import all_said
 from mooring.kinds.kind import CannotImport, Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
 
 
@@ -40,6 +41,10 @@ class PolicyHandler(Handler[PolicySpec]):
     @override
     def named(self, id_: str) -> Props:
         return {"name": id_}
+
+    @override
+    def complete(self, id_: str, spec: PolicySpec) -> None:
+        all_said(f"nomad's policy {id_!r}", nomad.region(spec.endpoint).acl_policy(id_), spec.to_api())
 
     @override
     def create(self, spec: PolicySpec, work: Work) -> Made:
@@ -120,6 +125,11 @@ class TokenHandler(Handler[TokenSpec]):
         return seen
 
     @override
+    def complete(self, id_: str, spec: TokenSpec) -> None:
+        own = {"AccessorID": id_, "SecretID": ""}  # Nomad chooses both
+        all_said(f"nomad's token {id_}", nomad.region(spec.endpoint).acl_token(id_), own | spec.to_api())
+
+    @override
     def create(self, spec: TokenSpec, work: Work) -> Made:
         api = nomad.region(spec.endpoint)
         known = [t["AccessorID"] for t in api.acl_tokens() if t["Name"] == spec.name]
@@ -198,6 +208,10 @@ class RoleHandler(Handler[RoleSpec]):
     @override
     def named(self, id_: str) -> Props:
         return {"name": id_}
+
+    @override
+    def complete(self, id_: str, spec: RoleSpec) -> None:
+        all_said(f"nomad's role {id_!r}", nomad.region(spec.endpoint).acl_role(id_), spec.to_api())
 
     @override
     def create(self, spec: RoleSpec, work: Work) -> Made:

@@ -12,6 +12,12 @@ Plan = Callable[[Json], Json]
 """What the scheduler would do with a job, as `Nomad.plan` asks it."""
 
 
+def places(id_: str) -> list[tuple[str, str]]:
+    """Namespace and name of the jobs that `NAME` or `NAMESPACE/NAME` may mean: a name may have slashes itself."""
+    namespace, slash, name = id_.partition("/")
+    return [("default", id_), *([(namespace, name)] if slash and name else [])]
+
+
 def taken_in(found: Json, plan: Plan) -> Job:
     """What a program must say so that nothing changes; raises `CannotImport`.
 

@@ -34,7 +34,7 @@ from mooring.kinds.nomad_deployment import (
     placement_failures,
 )
 from mooring.kinds.nomad_drift import observed
-from mooring.kinds.nomad_import import says_the_same, taken_in
+from mooring.kinds.nomad_import import places, says_the_same, taken_in
 from mooring.kinds.nomad_scaling import owned_counts, with_declared_counts, with_live_counts
 
 OWNER = "mooring.stack"
@@ -127,12 +127,16 @@ class JobHandler(Handler[JobSpec]):
     @override
     def imported(self, id_: str, access: Props, work: Work) -> Seen[JobSpec] | None:
         endpoint = Endpoint.model_validate(access["endpoint"])
-        api = nomad.region(endpoint)
-        found = api.job(id_)
-        if found is None:
-            return None
-        job = taken_in(found, api.plan).to_api()
-        return Seen(spec=JobSpec(endpoint=endpoint, job_id=id_, job=job), outputs=_outputs(found))
+        for namespace, name in places(id_):
+            api = nomad.region(endpoint, namespace)
+            if (found := api.job(name)) is not None:
+                job = taken_in(found, api.plan).to_api()
+                return Seen(spec=JobSpec(endpoint=endpoint, job_id=name, job=job), outputs=_outputs(found))
+        return None
+
+    @override
+    def id_of(self, id_: str, spec: JobSpec) -> str:
+        return spec.job_id
 
     @override
     def foresee(self, spec: JobSpec, work: Work) -> None:

@@ -11,6 +11,7 @@ from mooring.clients import nomad
 from mooring.clients.answers import rows, table
 from mooring.clients.http import Endpoint
 from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
+from mooring.kinds.complete import all_said
 from mooring.kinds.kind import Handler, Made, Names, NotOurs, Props, Resource, Seen, Spec, Work, register
 
 
@@ -56,6 +57,10 @@ class NamespaceHandler(Handler[NamespaceSpec]):
     @override
     def named(self, id_: str) -> Props:
         return {"name": id_}
+
+    @override
+    def complete(self, id_: str, spec: NamespaceSpec) -> None:
+        all_said(f"nomad's namespace {id_!r}", nomad.region(spec.endpoint).namespace(id_), spec.to_api())
 
     @override
     def create(self, spec: NamespaceSpec, work: Work) -> Made:

@@ -11,6 +11,7 @@ from mooring.clients import nomad
 from mooring.clients.answers import table
 from mooring.clients.http import Endpoint
 from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
+from mooring.kinds.complete import all_said
 from mooring.kinds.kind import (
     CannotImport,
     Handler,
@@ -61,6 +62,10 @@ class NodePoolHandler(Handler[NodePoolSpec]):
         if id_ in BUILT_IN:
             raise CannotImport(f"{id_!r} is Nomad's own pool and cannot be changed")
         return {"name": id_}
+
+    @override
+    def complete(self, id_: str, spec: NodePoolSpec) -> None:
+        all_said(f"nomad's node pool {id_!r}", nomad.region(spec.endpoint).node_pool(id_), spec.to_api())
 
     @override
     def create(self, spec: NodePoolSpec, work: Work) -> Made:

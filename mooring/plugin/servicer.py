@@ -304,9 +304,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             call.work.say("found")
             inputs = with_secrets(meaning(seen.spec), handler.secret_inputs | handler.perhaps_secret)
             properties = call.recorded(inputs, seen.outputs)
+            id_ = handler.id_of(request.id, seen.spec)
             if reasons := [call.mask(reason) for reason in seen.reasons]:
-                raise init_failed(request.id, inputs, properties, reasons)
-            return pb.ReadResponse(id=request.id, properties=struct(properties), inputs=struct(inputs))
+                raise init_failed(id_, inputs, properties, reasons)
+            return pb.ReadResponse(id=id_, properties=struct(properties), inputs=struct(inputs))
 
     @override
     def Delete(self, request: pb.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:

@@ -172,6 +172,7 @@ class FakeNomad:
     def _put_policy(self, body: Json) -> None:
         index = next(self._index)
         given = {key: body[key] for key in ("Name", "Description", "Rules")}
+        given["RulesJSON"] = {"Node": {"Policy": "read"}}  # what it makes of the rules, once more
         self.policies[body["Name"]] = {**given, "JobACL": None, "Hash": "…", "CreateIndex": index, "ModifyIndex": index}
 
     def _token(self, question: Question) -> Reply:  # noqa: PLR0911 -- a server's routes are one table

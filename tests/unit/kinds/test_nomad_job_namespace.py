@@ -27,6 +27,29 @@ def test_a_job_of_another_namespace_is_not_the_one(world: World) -> None:
     assert JobHandler().read(made.id, declared(world, None), made.outputs, world.work()) is None
 
 
+def test_a_job_of_a_namespace_comes_in_under_both_names(world: World) -> None:
+    spec = declared(world, "platform")
+    made = JobHandler().create(spec, world.work())
+    access = {"endpoint": world.nomad_endpoint.model_dump()}
+
+    seen = JobHandler().imported("platform/lifecycle", access, world.work())
+
+    assert seen is not None
+    assert JobHandler().same(seen.spec, spec)
+    assert JobHandler().id_of("platform/lifecycle", seen.spec) == made.id
+    assert JobHandler().imported("lifecycle", access, world.work()) is None
+
+
+def test_a_job_with_a_slash_in_its_name_comes_in_as_well(world: World) -> None:
+    body = job("app:1") | {"ID": "team/web", "Name": "team/web"}
+    world.nomad.jobs.register(body)
+
+    seen = JobHandler().imported("team/web", {"endpoint": world.nomad_endpoint.model_dump()}, world.work())
+
+    assert seen is not None
+    assert (seen.spec.job_id, seen.spec.job.get("Namespace")) == ("team/web", None)
+
+
 def test_deleting_a_job_of_a_namespace_leaves_none(world: World) -> None:
     spec = declared(world, "platform")
     made = JobHandler().create(spec, world.work())

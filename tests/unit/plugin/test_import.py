@@ -97,6 +97,43 @@ def test_a_program_that_says_the_same_makes_no_difference_to_what_came_in() -> N
     assert plugin.servicer.Diff(request, Context()).changes == pb.DiffResponse.DIFF_NONE
 
 
+def test_what_a_kind_holds_to_be_the_same_is_no_difference() -> None:
+    class Rounded(ImportedBox):
+        @override
+        def same(self, old: BoxSpec, new: BoxSpec) -> bool:
+            return old.size // 10 == new.size // 10
+
+    servicer = Servicer({TOKEN: Rounded()}, Engine(), lambda _: [])
+    found = []
+    for size in (12, 21):
+        request = pb.DiffRequest(urn=URN, type=TOKEN, id="b")
+        request.old_inputs.update({"size": 11})
+        request.news.update({"size": size})
+        found.append(servicer.Diff(request, Context()).changes)
+
+    assert found == [pb.DiffResponse.DIFF_NONE, pb.DiffResponse.DIFF_SOME]
+
+
+def test_that_there_is_no_schema_is_told_with_what_would_do() -> None:
+    """Pulumi asks for one after an import, to write code."""
+    with pytest.raises(Failed, match="give it --generate-code=false; `mooring import JOB`") as failed:
+        Plugin().servicer.GetSchema(pb.GetSchemaRequest(), Context())
+
+    assert failed.value.code == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_what_an_import_names_by_more_than_its_id_has_its_own_id_then() -> None:
+    class InYard(ImportedBox):
+        @override
+        def id_of(self, id_: str, spec: BoxSpec) -> str:
+            return id_.rpartition("/")[2]
+
+    plugin = Plugin(yard())
+    plugin.servicer = Servicer({TOKEN: InYard()}, Engine(), plugin.recorded)
+
+    assert plugin.read("main/b").id == "b"
+
+
 def test_what_is_not_there_is_told_by_an_empty_answer() -> None:
     plugin = Plugin(yard())
     plugin.box.seen = lambda *_: None
