@@ -1,4 +1,4 @@
-"""The load balancer: one address in front of every healthy instance, found through Consul."""
+"""The load balancers: one address, held by whichever serves, in front of every healthy instance that Consul knows."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,13 +6,23 @@ from typing import Protocol
 
 import pulumi
 
-from components.hosts import Host
+from components.hosts import Host, HostNetwork
 from components.timings import Timings, text
 from mooring.kinds.agent import Agent
 from mooring.kinds.page import Page
 
 HTTP_PORT = 80
+ADMIN_SOCKET = "/run/mooring-haproxy.sock"
 CONFIGURATION = "/etc/mooring/haproxy/haproxy.cfg"
+SERVERS = "/var/lib/mooring-haproxy/servers"
+ALIVE_PORT = 8405
+VRRP_CONFIGURATION = "/etc/mooring/vrrp/keepalived.conf"
+HIGHEST_PRIORITY = 150
+"""VRRP's are 1 to 254; among equals the higher one wins."""
+
+DEVICE = "eth0"
+"""Of local nodes and virtual machines alike."""
+
 CONSUL_DNS = "127.0.0.1:8600"
 MOST_INSTANCES = 20
 """Places kept for the instances of one app; Consul's answer fills as many as there are."""
@@ -38,7 +48,11 @@ class Service(Protocol):
 
 
 class LoadBalancer(pulumi.ComponentResource):
-    """Runs on every edge host; `url` exists once the first route's page answers."""
+    """Runs on every edge host; `url` exists once the first route's page answers.
+
+    Where the network has a floating address, a host whose balancer works holds it, and another takes it when that one
+    dies.
+    """
 
     url: pulumi.Output[str]
 
@@ -47,6 +61,7 @@ class LoadBalancer(pulumi.ComponentResource):
         name: str,
         *,
         hosts: Sequence[Host],
+        network: HostNetwork,
         routes: Mapping[str, Service],
         timings: Timings,
         opts: pulumi.ResourceOptions | None = None,
@@ -68,7 +83,12 @@ class LoadBalancer(pulumi.ComponentResource):
             )
             for host in hosts
         ]
-        address = hosts[0].published if hosts[0].published is not None else hosts[0].address
+        address = hosts[0].address
+        if network.floating is not None:
+            agents += [self._holder(name, host, hosts, network, timings) for host in hosts]
+            address = pulumi.Output.from_input(network.floating)
+        if network.door is not None:
+            address = network.door
         page = Page(
             f"{name}-page",
             url=address.apply(lambda place: f"http://{place}{next(iter(routes))}"),
@@ -77,6 +97,31 @@ class LoadBalancer(pulumi.ComponentResource):
         )
         self.url = page.url
         self.register_outputs({"url": self.url})
+
+    def _holder(self, name: str, host: Host, hosts: Sequence[Host], network: HostNetwork, timings: Timings) -> Agent:
+        """What holds the floating address on `host`, or stands by to take it."""
+        known = pulumi.Output.all(host.address, *(other.address for other in hosts if other is not host))
+        told = known.apply(
+            lambda addresses: vrrp_configuration(
+                name=host.name,
+                address=addresses[0],
+                others=addresses[1:],
+                floating=f"{network.floating}/{network.cidr.prefixlen}",
+                priority=HIGHEST_PRIORITY - list(hosts).index(host),
+                timings=timings,
+            )
+        )
+        return Agent(
+            f"{name}-address-{host.name}",
+            connection=host.connection,
+            service="mooring-address",
+            files={VRRP_CONFIGURATION: {"content": told}},
+            unit=VRRP_UNIT,
+            reload_on=(VRRP_CONFIGURATION,),
+            # It has no port of its own; and an address with no balancer behind it is worth nothing.
+            listens=HTTP_PORT,
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with),
+        )
 
 
 def route_problems(routes: Mapping[str, Service]) -> Iterator[str]:
@@ -106,7 +151,7 @@ def _backend(service: str, health: str) -> str:
   option httpchk GET {health}
   http-request disable-l7-retry if METH_POST
   server-template {service} {MOST_INSTANCES} _{service}._tcp.service.consul resolvers consul resolve-prefer ipv4 \
-resolve-opts allow-dup-ip init-addr none
+resolve-opts allow-dup-ip init-addr last,none
 """
 
 
@@ -114,15 +159,18 @@ def _global(timings: Timings) -> str:
     check, resolve = text(timings.balancer_check), text(timings.resolve)
     return f"""global
   master-worker
+  # A process that takes over at a reload knows at once what the one before it knew.
+  server-state-file {SERVERS}
   log stdout format raw local0
   hard-stop-after 60s
-  stats socket /run/mooring-haproxy.sock mode 600 level admin expose-fd listeners
+  stats socket {ADMIN_SOCKET} mode 600 level admin expose-fd listeners
 
 defaults
   mode http
   log global
   option httplog
   option dontlog-normal
+  load-server-state-from-file global
   timeout connect {text(timings.connect)}
   timeout client 30s
   timeout server 10s
@@ -147,11 +195,17 @@ resolvers consul
   resolve_retries 3
   hold valid {resolve}
   hold obsolete {text(timings.remembered)}
-  # While Consul cannot answer, what was last known goes on serving.
+  # No instance passes: a mistake of the checks' own, or true; the balancer's own checks tell.
   hold nx 10m
-  hold refused 10m
-  hold timeout 10m
-  hold other 10m
+  # While Consul cannot answer, what was last known goes on serving.
+  hold refused 7d
+  hold timeout 7d
+  hold other 7d
+
+frontend alive
+  # For whoever asks whether this balancer works; apps and Consul do not matter to it.
+  bind 127.0.0.1:{ALIVE_PORT}
+  monitor-uri /
 """
 
 
@@ -163,12 +217,83 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
+# Of whatever ran here before: by now an address in it may be another app's.
+ExecStartPre=/bin/rm -f {SERVERS}
 ExecStartPre=/usr/sbin/haproxy -c -q -f {CONFIGURATION}
 ExecStart=/usr/sbin/haproxy -Ws -f {CONFIGURATION}
 ExecReload=/usr/sbin/haproxy -c -q -f {CONFIGURATION}
+ExecReload=/bin/sh -c 'echo show servers state | socat -t 5 - UNIX-CONNECT:{ADMIN_SOCKET} > {SERVERS}'
 ExecReload=/bin/kill -USR2 $MAINPID
 KillMode=mixed
 SuccessExitStatus=143
+StateDirectory=mooring-haproxy
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def vrrp_configuration(
+    *, name: str, address: str, others: Sequence[str], floating: str, priority: int, timings: Timings
+) -> str:
+    """Keepalived's configuration of one host.
+
+    Who has the address keeps it when another comes back (`nopreempt`): each change costs the connections that are open.
+    Announcements go to the other hosts alone, and are taken from them alone.
+    """
+    peers = "".join(f"    {other}\n" for other in others)
+    unicast = f"  unicast_peer {{\n{peers}  }}\n" if others else ""
+    return f"""global_defs {{
+  router_id {name}
+  vrrp_version 3
+  # Before whatever else the host does: an announcement that comes late has another take the address.
+  vrrp_priority -20
+  enable_script_security
+  script_user nobody
+}}
+
+vrrp_script balancer {{
+  script "/usr/bin/curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:{ALIVE_PORT}/"
+  interval {timings.check_interval}
+  timeout {timings.check_timeout}
+  fall 2
+  rise 1
+}}
+
+vrrp_instance address {{
+  state BACKUP
+  nopreempt
+  interface {DEVICE}
+  virtual_router_id 51
+  priority {priority}
+  advert_int {timings.advertise:g}
+  check_unicast_src
+  unicast_src_ip {address}
+{unicast}  # Said again now and then: whoever missed it would go on asking the one who died.
+  garp_master_refresh 10
+  virtual_ipaddress {{
+    {floating} dev {DEVICE}
+  }}
+  track_script {{
+    balancer
+  }}
+}}
+"""
+
+
+VRRP_UNIT = f"""[Unit]
+Description=The address of the stack's load balancers, held by one that works
+Wants=network-online.target
+After=network-online.target mooring-haproxy.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=/usr/sbin/keepalived --dont-fork --vrrp --log-console --use-file={VRRP_CONFIGURATION}
+ExecReload=/bin/kill -HUP $MAINPID
+KillMode=mixed
 Restart=always
 RestartSec=1
 

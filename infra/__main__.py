@@ -19,8 +19,8 @@ from infra.settings import Settings
 settings = Settings.from_stack()
 preflight(settings)
 
-network = Network("platform", cidr=settings.network, groups=settings.groups)
-hosts = Hosts("hosts", groups=settings.groups, network=network.access, port=settings.port)
+network = Network("platform", cidr=settings.network, groups=settings.groups, port=settings.port)
+hosts = Hosts("hosts", groups=settings.groups, network=network.access)
 authority = Authority("authority")
 pace = timings(hosts.having(Role.SERVER), clients=len(hosts.having(Role.CLIENT)), profile=settings.timings)
 
@@ -58,7 +58,9 @@ registry = Registry(
 
 hello = Image("hello", context="../apps/hello", base=settings.base_image, registry=registry.access)
 web = App("hello", image=hello.reference, on=nomad.access, port=8080, health="/healthz")
-edge = LoadBalancer("edge", hosts=hosts.having(Role.EDGE), routes={"/": web.service}, timings=pace)
+edge = LoadBalancer(
+    "edge", hosts=hosts.having(Role.EDGE), network=network.access, routes={"/": web.service}, timings=pace
+)
 
 pulumi.export("url", edge.url)
 pulumi.export(

@@ -40,7 +40,7 @@ class Wanted:
     nodes: Mapping[str, int]
     """The memory limit in MiB of each node, by container name."""
 
-    publisher: str | None
+    publisher: str
     """The container that publishes the port."""
 
     images: tuple[str, ...]
@@ -51,7 +51,6 @@ class Wanted:
     def by(cls, settings: Settings) -> Self:
         prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
         local = [group for group in settings.groups if isinstance(group, LocalGroup)]
-        edge = next((group.name for group in local if "edge" in group.roles), None)
         own_base = settings.base_image.startswith(LOCAL)
         return cls(
             network=settings.network,
@@ -60,7 +59,7 @@ class Wanted:
             nodes={
                 f"{prefix}-{group.name}-{i}": group.memory_mib for group in local for i in range(1, group.count + 1)
             },
-            publisher=f"{prefix}-{edge}-1" if edge else None,
+            publisher=f"{prefix}-door",
             images=(
                 images.reference("machine"),
                 images.reference("registry"),

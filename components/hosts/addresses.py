@@ -11,6 +11,12 @@ BLOCK = 50
 FIRST = 11
 """The first host's place in the network; the bridge and whatever else a person puts there come before it."""
 
+FLOATING = FIRST - 1
+"""The place of the address that whichever load balancer serves holds."""
+
+DOOR = FIRST - 2
+"""The place of what leads from a port of the user's loopback to that address."""
+
 
 def addresses(groups: Sequence[Group], cidr: IPv4Network) -> dict[str, list[str]]:
     """The addresses of every group's hosts: each group has a block of its own."""

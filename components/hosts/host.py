@@ -48,6 +48,13 @@ class HostNetwork:
     """Of this machine's engine, where there are local nodes. It is deleted last, when every node is gone and with them
     whatever was on them."""
 
+    floating: str | None
+    """An address of the range that no host has for good: whichever load balancer serves holds it. None where the range
+    is not ours to take one from."""
+
+    door: pulumi.Output[str] | None = None
+    """`host:port` on the user's own machine that leads to the floating address, where there is one."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ground:
@@ -63,9 +70,6 @@ class Ground:
 
     site: VirtualSite | None
     """What virtual machines share, where there are some."""
-
-    published: tuple[str, int] | None
-    """The group whose first host is reached on the user's loopback, and at which port."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,5 +101,3 @@ class Host:
     """Where Nomad puts the groups of its tasks, on a host that shares one tree of them with others."""
 
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
-    published: pulumi.Output[str] | None = None
-    """The address on the user's own machine by which this host's port 80 is reached, where there is one."""

@@ -22,21 +22,18 @@ class Hosts(pulumi.ComponentResource):
         *,
         groups: Sequence[Group],
         network: HostNetwork,
-        port: int,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:hosts:Hosts", name, None, opts)
         if problems := unserved(groups):
             raise pulumi.RunError("\n".join(problems))
         key = KeyPair(f"{name}-key", comment=f"{pulumi.get_project()}/{pulumi.get_stack()}", opts=_child(self))
-        edge = published(groups)
         ground = Ground(
             parent=self,
             key=key,
             network=network,
             addresses=addresses(groups, network.cidr),
             site=virtual_site(f"{name}-virtual", groups, network.cidr, self),
-            published=None if edge is None else (edge, port),
         )
         self.every: list[Host] = [host for group in groups for host in _built(group, ground)]
         self.goes_with = all_go_with(self.every)
@@ -81,11 +78,6 @@ def unserved(groups: Sequence[Group]) -> list[str]:
         for group in groups
         if group.kind not in SERVED
     ]
-
-
-def published(groups: Sequence[Group]) -> str | None:
-    """The group whose first host's port 80 appears on the user's loopback: the first of local nodes with a balancer."""
-    return next((g.name for g in groups if Role.EDGE in g.roles and isinstance(g, LocalGroup)), None)
 
 
 def all_go_with(hosts: Sequence[Host]) -> pulumi.Resource | None:

@@ -70,9 +70,6 @@ class LocalHostArgs:
     image: str
     authorized_key: pulumi.Input[str]
     private_key: pulumi.Input[str]
-    publish: int | None
-    """A port of the user's loopback that leads to port 80 of this host."""
-
     goes_with: pulumi.Resource
 
 
@@ -110,9 +107,6 @@ class LocalHost(pulumi.ComponentResource):
                 docker.ContainerVolumeArgs(volume_name=engine.name, container_path="/var/lib/docker"),
             ],
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network, ipv4_address=args.address)],
-            ports=[docker.ContainerPortArgs(internal=80, external=args.publish, ip="127.0.0.1")]
-            if args.publish is not None
-            else None,
             # Both, or every preview shows a phantom change of the one that was left out.
             memory=args.group.memory_mib,
             memory_swap=args.group.memory_mib,
@@ -154,7 +148,6 @@ class LocalHost(pulumi.ComponentResource):
             control_group=f"/nomad-{name}",
             goes_with=args.goes_with,
             labels=args.group.labels,
-            published=None if args.publish is None else container.name.apply(lambda _: f"127.0.0.1:{args.publish}"),
         )
         self.register_outputs({"address": address})
 
@@ -175,9 +168,6 @@ def local_hosts(group: LocalGroup, ground: Ground) -> list[Host]:
                 image=images.reference("machine"),
                 authorized_key=ground.key.public_key,
                 private_key=ground.key.private_key,
-                publish=ground.published[1]
-                if ground.published and (ground.published[0], 1) == (group.name, index)
-                else None,
                 goes_with=bridge,
             ),
             opts=pulumi.ResourceOptions(parent=ground.parent),

@@ -9,7 +9,7 @@ import pytest
 from fakes.engine import Engine
 
 from components.authority import Authority
-from components.hosts import Group, Hosts, LocalGroup, Role
+from components.hosts import Group, HostNetwork, Hosts, LocalGroup, Role
 from components.network import Network
 from mooring.toolchain import binaries
 
@@ -21,6 +21,7 @@ EDGE = frozenset({Role.EDGE})
 class Ground:
     """What other components stand on."""
 
+    network: HostNetwork
     hosts: Hosts
     authority: Authority
 
@@ -42,9 +43,9 @@ def ground(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ground]:
 
     def lay() -> Ground:
         groups = [group("server", 3, SERVER), group("edge", 1, EDGE)]
-        network = Network("platform", cidr=IPv4Network("198.18.9.0/24"), groups=groups)
-        hosts = Hosts("hosts", groups=groups, network=network.access, port=8080)
-        return Ground(hosts=hosts, authority=Authority("authority"))
+        network = Network("platform", cidr=IPv4Network("198.18.9.0/24"), groups=groups, port=8080)
+        hosts = Hosts("hosts", groups=groups, network=network.access)
+        return Ground(network=network.access, hosts=hosts, authority=Authority("authority"))
 
     return lay
 

@@ -58,7 +58,9 @@ def deliver(engine: Engine, ground: Callable[[], Any]) -> Callable[..., Delivery
                 goes_with=on.hosts.goes_with,
             )
             app = App("hello", image=image.reference, on=nomad, port=8080, health="/healthz")
-            edge = LoadBalancer("edge", hosts=[on.hosts.every[-1]], routes={"/": app.service}, timings=PACE)
+            edge = LoadBalancer(
+                "edge", hosts=[on.hosts.every[-1]], network=on.network, routes={"/": app.service}, timings=PACE
+            )
             return Delivery(registry=registry, image=image, app=app, edge=edge)
 
         return engine.run(program)
@@ -193,13 +195,14 @@ def test_the_url_exists_only_once_the_apps_are_healthy_and_every_balancer_runs(
     (job,) = engine.of("mooring:nomad:Job")
     (page,) = engine.of("mooring:http:Page")
     assert job in engine.before(page.urn)
-    assert engine.behind(made.edge.url) >= {"edge-page", "edge-dev-edge-1"}
+    assert engine.behind(made.edge.url) >= {"edge-page", "edge-dev-edge-1", "edge-address-dev-edge-1", "platform-door"}
 
 
 def test_a_path_that_is_none_is_refused_before_anything_is_declared(engine: Engine, ground: Callable[[], Any]) -> None:
     def program() -> None:
         routes: dict[str, Service] = {"no path": None}  # type: ignore[dict-item]
-        LoadBalancer("edge", hosts=ground().hosts.every, routes=routes, timings=PACE)
+        on = ground()
+        LoadBalancer("edge", hosts=on.hosts.every, network=on.network, routes=routes, timings=PACE)
 
     with pytest.raises(ValueError, match="LoadBalancer edge: route 'no path' must be a path that starts with a slash"):
         engine.run(program)

@@ -4,7 +4,7 @@ from ipaddress import IPv4Network
 
 from components.hosts import Group, LocalGroup, Role
 from components.hosts.addresses import addresses, capacity
-from components.hosts.hosts import published, unserved
+from components.hosts.hosts import unserved
 
 NETWORK = IPv4Network("198.18.0.0/24")
 
@@ -42,9 +42,3 @@ def test_what_cannot_be_made_yet_is_named_with_its_group() -> None:
     assert unserved([group("server", 3), web]) == [
         "mooring:hosts: group 'web' is of kind 'hetzner', whose hosts this version cannot make yet; local or libvirt would do"
     ]
-
-
-def test_the_first_edge_group_is_the_one_that_is_published() -> None:
-    groups = [group("server", 3), group("edge", 1, Role.EDGE), group("more", 1, Role.EDGE)]
-
-    assert published(groups) == "edge"

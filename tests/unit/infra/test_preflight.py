@@ -14,7 +14,7 @@ def wanted(**changes: Any) -> Wanted:
         "network_name": "mooring-dev",
         "port": 8080,
         "nodes": NODES,
-        "publisher": "mooring-dev-edge-1",
+        "publisher": "mooring-dev-door",
         "images": (),
         "base_image": None,
     }
@@ -59,7 +59,7 @@ def test_a_port_that_somebody_else_uses_is_refused() -> None:
 
 
 def test_a_port_that_the_stacks_own_node_publishes_is_fine() -> None:
-    found = machine(port_taken=True, containers=frozenset({"mooring-dev-edge-1"}))
+    found = machine(port_taken=True, containers=frozenset({"mooring-dev-door"}))
 
     assert list(problems(wanted(), found)) == []
 
