@@ -104,7 +104,7 @@ def test_what_a_kind_holds_to_be_the_same_is_no_difference() -> None:
             return old.size // 10 == new.size // 10
 
     servicer = Servicer({TOKEN: Rounded()}, Engine(), lambda _: [])
-    found = []
+    found: list[int] = []
     for size in (12, 21):
         request = pb.DiffRequest(urn=URN, type=TOKEN, id="b")
         request.old_inputs.update({"size": 11})
