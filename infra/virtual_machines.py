@@ -32,6 +32,7 @@ BASE_MIB = 1024
 class Demand:
     """What the stack asks of this machine's libvirt."""
 
+    stack: str
     network: IPv4Network
     network_name: str
     machines: Mapping[str, int]
@@ -47,6 +48,7 @@ class Demand:
         prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
         ours = [group for group in settings.groups if isinstance(group, VirtualGroup)]
         return cls(
+            stack=pulumi.get_stack(),
             network=settings.network,
             network_name=prefix,
             machines={
@@ -103,7 +105,7 @@ class Supply:
 
 def lacking(demand: Demand, supply: Supply) -> Iterator[str]:
     """Each thing that stands in the way: the setting, its value, and what would do."""
-    prepare = f"`make prepare STACK={demand.network_name.rpartition('-')[2]}`"
+    prepare = f"`make prepare STACK={demand.stack}`"
     if demand.local_nodes:
         yield (
             "mooring:hosts: local nodes and virtual machines have no network in common yet; groups of one of the two "

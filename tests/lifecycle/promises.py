@@ -60,15 +60,11 @@ class Thing:
             self.delete(made)
 
 
-class Lifecycle:
+class Promises:
+    """Of every kind."""
+
     @pytest.fixture(params=CASES)
     def thing(self, request: pytest.FixtureRequest, reach: Reach) -> Iterator[Thing]:
-        made = Thing(CASES[request.param](reach), reach)
-        yield made
-        made.remove()
-
-    @pytest.fixture(params=sorted(CASES.keys() - NOT_IMPORTED))
-    def importable(self, request: pytest.FixtureRequest, reach: Reach) -> Iterator[Thing]:
         made = Thing(CASES[request.param](reach), reach)
         yield made
         made.remove()
@@ -119,47 +115,6 @@ class Lifecycle:
 
         assert thing.read(theirs, thing.case.edited) == before
 
-    def test_what_was_made_by_hand_comes_in_and_then_there_is_no_difference(self, importable: Thing) -> None:
-        made = importable.create(stack="another")
-
-        seen = importable.imported(made)
-
-        assert seen is not None
-        assert importable.differences(seen.spec, importable.case.spec) == []
-        assert importable.differences(importable.case.spec, seen.spec) == []
-        assert seen.outputs == made.outputs
-        later = importable.read(made, seen.spec)
-        assert later is not None
-        assert importable.differences(later.spec, seen.spec) == []
-
-    def test_what_came_in_is_watched_and_kept_from_then_on(self, importable: Thing) -> None:
-        made = importable.create(stack="another")
-        seen = importable.imported(made)
-        assert seen is not None
-        importable.update(made, importable.case.spec, importable.case.edited)
-
-        drifted = importable.read(made, seen.spec)
-        assert drifted is not None
-        kept = importable.update(Made(id=made.id, outputs=drifted.outputs), drifted.spec, seen.spec)
-
-        assert importable.differences(drifted.spec, importable.case.edited) == []
-        assert importable.differences(seen.spec, drifted.spec) != []
-        assert importable.differences(importable.seen(kept).spec, importable.case.spec) == []
-
-    def test_what_is_not_there_does_not_come_in(self, importable: Thing) -> None:
-        made = importable.create()
-        importable.delete(made)
-
-        assert importable.imported(made) is None
-
-    def test_an_import_tells_silence_and_refusal_from_absence(self, importable: Thing) -> None:
-        made = importable.create()
-
-        with pytest.raises(Unreachable, match=r"answer|reached"):
-            importable.imported(made, importable.case.unreachable)
-        with pytest.raises(Forbidden, match="403"):
-            importable.imported(made, importable.case.refused)
-
     def test_what_is_gone_reads_as_gone(self, thing: Thing) -> None:
         made = thing.create()
         thing.delete(made)
@@ -203,3 +158,54 @@ class Lifecycle:
             told = f"{caught.value} {caught.value!r} {caught.value.args}"
             assert not [secret for secret in case.secrets if secret in told]
         assert not [secret for secret in case.secrets if secret in repr(case.spec)]
+
+
+class Lifecycle(Promises):
+    """Of the kinds of things that may have been made by hand, and are taken over."""
+
+    @pytest.fixture(params=sorted(CASES.keys() - NOT_IMPORTED))
+    def importable(self, request: pytest.FixtureRequest, reach: Reach) -> Iterator[Thing]:
+        made = Thing(CASES[request.param](reach), reach)
+        yield made
+        made.remove()
+
+    def test_what_was_made_by_hand_comes_in_and_then_there_is_no_difference(self, importable: Thing) -> None:
+        made = importable.create(stack="another")
+
+        seen = importable.imported(made)
+
+        assert seen is not None
+        assert importable.differences(seen.spec, importable.case.spec) == []
+        assert importable.differences(importable.case.spec, seen.spec) == []
+        assert seen.outputs == made.outputs
+        later = importable.read(made, seen.spec)
+        assert later is not None
+        assert importable.differences(later.spec, seen.spec) == []
+
+    def test_what_came_in_is_watched_and_kept_from_then_on(self, importable: Thing) -> None:
+        made = importable.create(stack="another")
+        seen = importable.imported(made)
+        assert seen is not None
+        importable.update(made, importable.case.spec, importable.case.edited)
+
+        drifted = importable.read(made, seen.spec)
+        assert drifted is not None
+        kept = importable.update(Made(id=made.id, outputs=drifted.outputs), drifted.spec, seen.spec)
+
+        assert importable.differences(drifted.spec, importable.case.edited) == []
+        assert importable.differences(seen.spec, drifted.spec) != []
+        assert importable.differences(importable.seen(kept).spec, importable.case.spec) == []
+
+    def test_what_is_not_there_does_not_come_in(self, importable: Thing) -> None:
+        made = importable.create()
+        importable.delete(made)
+
+        assert importable.imported(made) is None
+
+    def test_an_import_tells_silence_and_refusal_from_absence(self, importable: Thing) -> None:
+        made = importable.create()
+
+        with pytest.raises(Unreachable, match=r"answer|reached"):
+            importable.imported(made, importable.case.unreachable)
+        with pytest.raises(Forbidden, match="403"):
+            importable.imported(made, importable.case.refused)
