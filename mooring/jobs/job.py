@@ -134,8 +134,9 @@ class Job(Piece):
 
     def problems(self, *, nomad: str = version.NOMAD) -> list[Problem]:
         """Everything wrong with it, for that version of Nomad; contacts nobody."""
-        found = [*self.misfits(""), *self.sound().rules(nomad)]
-        return list(dict.fromkeys(found))
+        misfits = list(self.misfits(""))
+        sound = self.sound() if misfits else self
+        return list(dict.fromkeys([*misfits, *sound.rules(nomad)]))
 
     def checked(self, *, nomad: str = version.NOMAD) -> Self:
         """The job, if nothing is wrong with it; raises `InvalidJob`."""
