@@ -33,6 +33,9 @@ class ConsulAccess:
     nomad: Mapping[str, pulumi.Output[str]]
     """`token`, `authority`, `certificate` and `private_key` with which Nomad registers services."""
 
+    agents: Mapping[str, pulumi.Resource]
+    """By host: who registers services by an agent goes before it, when the host goes."""
+
     drill: Endpoint | None = None
     """With the rights of `mooring drill`, on a stack that may be drilled."""
 

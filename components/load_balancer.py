@@ -79,7 +79,7 @@ class LoadBalancer(pulumi.ComponentResource):
                 unit=UNIT,
                 reload_on=(CONFIGURATION,),
                 listens=HTTP_PORT,
-                opts=pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with),
+                opts=pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with),
             )
             for host in hosts
         ]

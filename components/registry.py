@@ -133,7 +133,7 @@ class Registry(pulumi.ComponentResource):
         )
         ready: list[pulumi.Resource] = [engine, *serving]
         for host in hosts:
-            there = pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with)
+            there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)
             ready += [
                 _trust(
                     f"{name}-trust-{host.name}",
@@ -174,7 +174,7 @@ class Registry(pulumi.ComponentResource):
     def _serving(
         self, name: str, host: Host, authority: pki.Authority, http_secret: Password, password: Password
     ) -> Agent:
-        there = pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with)
+        there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)
         certificate = pki.Certificate(
             f"{name}-{host.name}-certificate",
             authority=authority,
@@ -355,7 +355,7 @@ def _trust(
         connection=host.connection,
         files=files,
         directories={"/etc/nomad": {"mode": "0700"}},
-        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with),
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.machine or host.goes_with),
     )
 
 

@@ -62,6 +62,9 @@ class AgentArgs:
     endpoint: Endpoint
     """By which the cluster is asked how it sees the agent."""
 
+    goes_with: pulumi.Resource | None
+    """When this is deleted the whole cluster is, and nobody need take their leave."""
+
 
 def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()) -> Agent:
     """Declare the agent and its certificate; it is changed when those of `after` have been."""
@@ -101,10 +104,11 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequenc
         unit=unit(args.version),
         reload_on=(AUTHORITY, CERTIFICATE, KEY),
         read_at_start=(START,),
+        leave_signal="SIGTERM",
         judge=f"{program(args.version)} validate {{root}}{CONFIGURATION}",
         listens=HTTPS_PORT,
         member={"cluster": "consul", "name": host.name, "roles": [role], "endpoint": args.endpoint},
-        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with, depends_on=[*after]),
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=args.goes_with, depends_on=[*after]),
     )
 
 
@@ -175,9 +179,10 @@ def agent_configuration(
             "tokens": tokens,
         },
         "performance": {"raft_multiplier": timings.raft_multiplier, "rpc_hold_timeout": "7s", "leave_drain_time": "5s"},
-        # An agent that is restarted must not leave: its services would vanish from the catalogue for that time.
-        "leave_on_terminate": False,
+        # An agent that is restarted, by SIGINT, must not leave: its services would vanish from the catalogue meanwhile.
         "skip_leave_on_interrupt": True,
+        # One that goes for good is told so by SIGTERM.
+        "leave_on_terminate": True,
         "disable_update_check": True,
         "disable_remote_exec": True,
         "enable_script_checks": False,
@@ -224,7 +229,7 @@ User=consul
 Group=consul
 ExecStart={program(version)} agent -config-dir={CONFIGURATION}
 ExecReload=/bin/kill -HUP $MAINPID
-KillSignal=SIGTERM
+KillSignal=SIGINT
 KillMode=process
 Restart=always
 RestartSec=1

@@ -70,6 +70,7 @@ class ConsulCluster(pulumi.ComponentResource):
                         timings=timings,
                         own_token=own[host.name].secret,
                         endpoint=management,
+                        goes_with=goes_with,
                     ),
                     self,
                     after=after,
@@ -79,7 +80,9 @@ class ConsulCluster(pulumi.ComponentResource):
 
         # Who decides is changed first: a client may be older than its servers, and not the other way round.
         deciding = on(servers, [release])
-        agents = [*deciding, *on((host for host in hosts if host not in servers), [release, *deciding])]
+        rest = [host for host in hosts if host not in servers]
+        following = on(rest, [release, *deciding])
+        agents = [*deciding, *following]
         cluster = Cluster(
             name,
             endpoint=management,
@@ -116,6 +119,7 @@ class ConsulCluster(pulumi.ComponentResource):
         # Whoever uses the cluster waits for all of these: an agent without its token cannot register anything.
         working = after(formed, *agents_tokens, uses["dns"])
         self.access = ConsulAccess(
+            agents={host.name: found for host, found in zip([*servers, *rest], agents, strict=True)},
             status={**working, "token": uses["status"].secret_id},
             drill={**working, "token": uses["drill"].secret_id} if drillable else None,
             nomad={

@@ -94,6 +94,9 @@ class Host:
     goes_with: pulumi.Resource | None
     """When this is deleted, nothing on the host needs to be taken away first."""
 
+    machine: pulumi.Resource | None = None
+    """What is on the host is gone with this one, and need not be taken away first; None where the machine stays."""
+
     emulated: bool = False
     """Its processor is emulated: all it does takes about ten times as long, so whoever waits for it must be patient."""
 

@@ -147,6 +147,7 @@ class LocalHost(pulumi.ComponentResource):
             memory_mib=args.group.memory_mib,
             control_group=f"/nomad-{name}",
             goes_with=args.goes_with,
+            machine=container,
             labels=args.group.labels,
         )
         self.register_outputs({"address": address})

@@ -65,6 +65,9 @@ class AgentArgs:
     endpoint: Endpoint
     """By which the cluster is asked how it sees the agent."""
 
+    goes_with: pulumi.Resource | None
+    """When this is deleted the whole cluster is, and nobody need take their leave."""
+
 
 def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()) -> Agent:
     """Declare the agent and its certificate; it is changed when those of `after` have been."""
@@ -106,10 +109,11 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequenc
         unit=unit(args.version),
         reload_on=(AUTHORITY, CERTIFICATE, KEY),
         read_at_start=(START,),
+        leave_signal="SIGTERM",
         judge=f"{program(args.version)} config validate {{root}}{CONFIGURATION}",
         listens=HTTP_PORT,
         member={"cluster": "nomad", "name": host.name, "roles": roles, "endpoint": args.endpoint},
-        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.goes_with, depends_on=[*after]),
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=args.goes_with, depends_on=[*after]),
     )
 
 
@@ -145,9 +149,10 @@ def agent_configuration(
         "data_dir": DATA,
         "bind_addr": "0.0.0.0",  # noqa: S104 -- behind mutual TLS and ACLs; the loopback is needed as well
         "advertise": {"http": address, "rpc": address, "serf": address},
-        # Tasks go on while their agent restarts, and a restarted server must not be forgotten.
-        "leave_on_terminate": False,
+        # Tasks go on while their agent restarts, by SIGINT, and a restarted server must not be forgotten.
         "leave_on_interrupt": False,
+        # One that goes for good is told so by SIGTERM.
+        "leave_on_terminate": True,
         "disable_update_check": True,
         "acl": {"enabled": True},
         "tls": {

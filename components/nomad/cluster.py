@@ -93,9 +93,10 @@ class NomadCluster(pulumi.ComponentResource):
                         gossip_key=gossip_key,
                         consul=consul.nomad,
                         endpoint=management,
+                        goes_with=goes_with,
                     ),
                     self,
-                    after=after,
+                    after=[*after, consul.agents[host.name]],
                 )
                 for host in these
             ]

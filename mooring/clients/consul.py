@@ -48,6 +48,28 @@ class Consul:
         found: Json = self._http.get("https://consul/v1/agent/self").json()["Stats"]["raft"]
         return found
 
+    def peers(self) -> list[Json]:
+        """Who decides, by the log itself: `ID`, `Node` and `Voter` each."""
+        found: list[Json] = self._http.get("https://consul/v1/operator/raft/configuration").json()["Servers"]
+        return found
+
+    def remove_peer(self, id_: str) -> None:
+        self._http.delete("https://consul/v1/operator/raft/peer", params={"id": id_})
+
+    def forget_member(self, name: str) -> None:
+        """Take one that is gone off the list of members; one that lives comes back by itself."""
+        self._http.put(f"https://consul/v1/agent/force-leave/{quote(name, safe='')}", params={"prune": ""})
+
+    def autopilot(self) -> Json:
+        """By which rules the servers are looked after."""
+        found: Json = self._http.get("https://consul/v1/operator/autopilot/configuration").json()
+        return found
+
+    def put_autopilot(self, body: Mapping[str, Any]) -> None:
+        """Replace the rules that `body` was read as; nothing is written if somebody was faster."""
+        params = {"cas": str(body["ModifyIndex"])}
+        self._http.put("https://consul/v1/operator/autopilot/configuration", params=params, json=dict(body))
+
     def nodes(self) -> list[Json]:
         found: list[Json] = self._library.catalog.nodes()[1]
         return found

@@ -83,6 +83,37 @@ class Nomad:
         found: Json = self._get("/v1/agent/self")["stats"]["raft"]
         return found
 
+    def alive(self) -> set[str]:
+        """The names of the servers that gossip holds to be alive, with their region."""
+        members = rows(self._get("/v1/agent/members")["Members"])
+        return {member["Name"] for member in members if member["Status"] == "alive"}
+
+    def peers(self) -> list[Json]:
+        """Who decides, by the log itself: `ID`, `Node` and `Voter` each."""
+        found: list[Json] = self._get("/v1/operator/raft/configuration")["Servers"]
+        return found
+
+    def remove_peer(self, id_: str) -> None:
+        self._send("DELETE", "/v1/operator/raft/peer", params={"id": id_})
+
+    def forget_member(self, name: str) -> None:
+        """Take a server that is gone off the list of members; one that lives comes back by itself."""
+        self._send("PUT", "/v1/agent/force-leave", params={"node": name, "prune": "true"})
+
+    def purge(self, node: str) -> None:
+        """Forget a client; one that lives registers again."""
+        self._send("PUT", f"/v1/node/{node}/purge")
+
+    def autopilot(self) -> Json:
+        """By which rules the servers are looked after."""
+        found: Json = self._get("/v1/operator/autopilot/configuration")
+        return found
+
+    def put_autopilot(self, body: Mapping[str, Any]) -> None:
+        """Replace the rules that `body` was read as; nothing is written if somebody was faster."""
+        params = {"cas": str(body["ModifyIndex"])}
+        self._send("PUT", "/v1/operator/autopilot/configuration", params=params, json=dict(body))
+
     def move_off(self, node: str, *, words: Mapping[str, str]) -> None:
         """Have a node's instances move elsewhere, those of system jobs excepted, for as long as that takes.
 

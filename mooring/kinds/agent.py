@@ -7,15 +7,16 @@ same, namely how a service is put on a host, changed and taken away, stands here
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
 from pydantic import Field
 from typing_extensions import override
 
 from mooring.clients import ssh
+from mooring.clients.errors import Unreachable
 from mooring.clients.ssh import Connection
-from mooring.kinds import drain, membership, placement
+from mooring.kinds import departure, drain, membership, placement
 from mooring.kinds.kind import Handler, Made, NotHealthy, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import Membership
 from mooring.kinds.placement import Directory, File
@@ -80,6 +81,10 @@ class AgentSpec(Spec):
     judge: str | None = None
     """A command that ends with a failure if the agent would not accept its files; `{root}` in it is a directory that
     holds them, under their paths. What it refuses is not put in place."""
+
+    leave_signal: Literal["SIGTERM"] | None = None
+    """On which the service takes its leave of its cluster before it ends; sent when it goes for good. The unit's own
+    KillSignal, which only ends it, must be another one."""
 
     listens: int
     """A TCP port on loopback: the agent is up when it accepts."""
@@ -160,7 +165,7 @@ class AgentHandler(Handler[AgentSpec]):
         if action == START:
             _converge(new, work, action=action, gone=gone)
             return {}
-        with turn(new.member, work.clock, work.say):
+        with turn(new.member, new.connection.address, work.clock, work.say):
             if action == RESTART and (client := _nomad_client(new)):
                 drain.emptied(client, work)
             _converge(new, work, action=action, gone=gone)
@@ -172,22 +177,46 @@ class AgentHandler(Handler[AgentSpec]):
 
     @override
     def delete(self, id_: str, spec: AgentSpec, outputs: Props, work: Work) -> None:
-        unit = shlex.quote(_unit_path(spec))
-        with turn(spec.member, work.clock, work.say):
-            ssh.run(
-                spec.connection,
-                "\n".join(
-                    [
-                        f"if [ -e {unit} ]; then systemctl disable --now {spec.service}.service; fi",
-                        placement.removing([*spec.files, _unit_path(spec)], spec.directories),
-                        *(f"rm -rf -- {shlex.quote(path)}" for path in spec.data),
-                        "systemctl daemon-reload",
-                        # What had failed is remembered without its unit too, and the host would count as degraded.
-                        f"systemctl reset-failed {spec.service}.service 2>/dev/null || true",
-                    ]
-                ),
-                within=90,
-            )
+        member, address = spec.member, spec.connection.address
+        try:
+            runs = ssh.answer(spec.connection, f"systemctl is-active --quiet {spec.service}.service").status == 0
+        except Unreachable:
+            if member is None or not departure.is_missed(member, work):
+                raise
+            # Its host is dead, and whatever was on it goes with that.
+            with turn(member, address, work.clock, work.say):
+                departure.let_go(member, address, work)
+            work.warn(f"{address} does not answer: {spec.service} was taken off its cluster, and is left on the host")
+            return
+        if not runs or member is None:
+            _take_away(spec)  # nothing is missed by anybody
+            return
+        with turn(member, address, work.clock, work.say):
+            if client := _nomad_client(spec):
+                drain.emptied(client, work)
+            if spec.leave_signal is not None:
+                work.say(f"leaving {member.cluster}")
+                ssh.run(spec.connection, departure.leaving(spec.service, spec.leave_signal), within=90)
+            _take_away(spec)
+            departure.let_go(member, address, work)
+
+
+def _take_away(spec: AgentSpec) -> None:
+    unit = shlex.quote(_unit_path(spec))
+    ssh.run(
+        spec.connection,
+        "\n".join(
+            [
+                f"if [ -e {unit} ]; then systemctl disable --now {spec.service}.service; fi",
+                placement.removing([*spec.files, _unit_path(spec)], spec.directories),
+                *(f"rm -rf -- {shlex.quote(path)}" for path in spec.data),
+                "systemctl daemon-reload",
+                # What had failed is remembered without its unit too, and the host would count as degraded.
+                f"systemctl reset-failed {spec.service}.service 2>/dev/null || true",
+            ]
+        ),
+        within=90,
+    )
 
 
 def action_for(old: AgentSpec, new: AgentSpec) -> str:
@@ -348,6 +377,7 @@ class Agent(Resource):
         reload_on: tuple[str, ...] = (),
         read_at_start: tuple[str, ...] = (),
         judge: str | None = None,
+        leave_signal: Literal["SIGTERM"] | None = None,
         member: pulumi.Input[Mapping[str, Any]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -366,6 +396,7 @@ class Agent(Resource):
             "reload_on": list(reload_on) or None,
             "read_at_start": list(read_at_start) or None,
             "judge": judge,
+            "leave_signal": leave_signal,
             "member": member,
         }
         super().__init__(AgentHandler, resource_name, {k: v for k, v in inputs.items() if v is not None}, opts=opts)

@@ -1,7 +1,9 @@
 """What forming a Consul and a Nomad cluster have in common: odd servers, and one way to wait until all is well."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
+from mooring.clients.answers import Json
 from mooring.clients.errors import Unreachable
 from mooring.kinds.kind import NotHealthy, Problem, Work
 from mooring.waiting import Cancelled, TimedOut, wait_for
@@ -26,6 +28,29 @@ def odd_servers(servers: Sequence[str]) -> Iterable[Problem]:
             path="servers",
             reason=f"must be 1, 3 or 5 hosts, so that a split leaves one side with a majority; got {len(servers)}",
         )
+
+
+class Governed(Protocol):
+    """A cluster whose servers autopilot looks after."""
+
+    def autopilot(self) -> Json: ...
+    def put_autopilot(self, body: Mapping[str, Any]) -> None: ...
+
+
+def quorum_kept(api: Governed, servers: Sequence[str]) -> None:
+    """Have autopilot never clean away dead servers below the number that there are meant to be.
+
+    What an agent is told of it counts only for the first election; a cluster that has grown or shrunk goes by the old
+    number until it is told.
+    """
+    rules = api.autopilot()
+    if int(rules["MinQuorum"]) != len(servers):
+        api.put_autopilot({**rules, "MinQuorum": len(servers)})
+
+
+def quorum_complaints(api: Governed, servers: Sequence[str]) -> list[str]:
+    found = int(api.autopilot()["MinQuorum"])
+    return [] if found == len(servers) else [f"autopilot is to keep {found} servers; there are to be {len(servers)}"]
 
 
 def joined(name: str, complaints: Callable[[], Sequence[str]], work: Work) -> None:

@@ -14,7 +14,7 @@ from mooring.clients import consul
 from mooring.clients.answers import rows
 from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers
+from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers, quorum_complaints, quorum_kept
 from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import server_complaint
 
@@ -47,12 +47,21 @@ class ConsulClusterHandler(Handler[ConsulClusterSpec]):
 
     @override
     def update(self, id_: str, old: ConsulClusterSpec, new: ConsulClusterSpec, outputs: Props, work: Work) -> Props:
-        joined("consul", lambda: complaints(new), work)
+        joined("consul", lambda: _governed(new) or complaints(new), work)
         return {}
 
     @override
     def delete(self, id_: str, spec: ConsulClusterSpec, outputs: Props, work: Work) -> None:
         """The cluster goes with its agents."""
+
+
+def _governed(spec: ConsulClusterSpec) -> list[str]:
+    """Nothing, when autopilot goes by the number of servers."""
+    try:
+        quorum_kept(consul.cluster(spec.endpoint), spec.servers)
+    except ApiError as error:
+        return [f"consul is not ready: {error}"]
+    return []
 
 
 def complaints(spec: ConsulClusterSpec) -> list[str]:
@@ -64,11 +73,12 @@ def complaints(spec: ConsulClusterSpec) -> list[str]:
         api.own_token()
         health = api.servers()
         alive = consul.alive(api.members())
+        ruled = quorum_complaints(api, spec.servers)
     except ApiError as error:
         # A new leader answers 500 for a moment, and 403 until it has written the first token.
         return [f"consul is not ready: {error}"]
     missing = [server_complaint(name, rows(health["Servers"])) for name in spec.servers]
-    return [m for m in missing if m] + [f"{n} has not joined consul" for n in spec.clients if n not in alive]
+    return [m for m in missing if m] + [f"{n} has not joined consul" for n in spec.clients if n not in alive] + ruled
 
 
 class Cluster(Resource):

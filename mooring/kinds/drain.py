@@ -105,6 +105,15 @@ def release(region: nomad.Nomad) -> None:
             _end(region, node)
 
 
+def purged(region: nomad.Nomad, name: str) -> bool:
+    """Forget every node called `name` that is down; False while one is not."""
+    nodes = [node for node in region.nodes() if node["Name"] == name]
+    for node in nodes:
+        if node["Status"] == "down":
+            region.purge(node["ID"])
+    return all(node["Status"] == "down" for node in nodes)
+
+
 def _end(region: nomad.Nomad, node: Json) -> None:
     region.move_off(node["ID"], words=OVER)
     region.undrain(node["ID"])

@@ -65,8 +65,7 @@ def behind(member: Membership, address: str) -> str | None:
     Autopilot looks every 2 s, so that it calls a server healthy that was restarted a second ago and knows nothing yet.
     """
     decided = max((int(server["LastIndex"]) for server in servers(member)), default=0)
-    itself = member.endpoint.model_copy(update={"addresses": (address,)})
-    raft = consul.cluster(itself).raft() if member.cluster == "consul" else nomad.region(itself).raft()
+    raft = _raft(member, address)
     if raft["state"] not in ("Follower", "Leader"):
         return f"{member.name} is a {raft['state'].lower()} and follows nobody yet"
     if (applied := int(raft["applied_index"])) < decided:
@@ -84,20 +83,34 @@ def server_complaint(name: str, servers: Sequence[Json]) -> str | None:
     return f"{name} is not a server of the cluster"
 
 
-def unsafe_to_touch(member: Membership, servers: Sequence[Json]) -> str | None:
-    """Why `member` must not be restarted now; None when every other server is a healthy voter.
+def unsafe_to_touch(member: Membership, servers: Sequence[Json], *, stands: bool) -> str | None:
+    """Why `member` must not be restarted or taken away now; None when every other server is a healthy voter.
 
     With three servers a roll that goes on beside an ill one would cost the quorum, with five the next failure would.
-    A server that is itself unhealthy adds nothing to the quorum, so it can always be touched.
+    One that does not even stand adds nothing to the quorum, so it can always be touched. That a leader calls it
+    unhealthy is no proof: after an election it says so of servers that it has only not heard of yet.
     """
     if not servers:
         # A new leader knows nothing of the servers for a moment, least of all that they could be spared.
         return f"{member.cluster} does not know its servers yet"
     name = member.name_as_server
-    if "server" in member.roles and not any(s["Name"] == name and s["Healthy"] and s["Voter"] for s in servers):
+    if "server" in member.roles and not (stands and any(s["Name"] == name and s["Voter"] for s in servers)):
         return None
     complaints = (server_complaint(s["Name"], servers) for s in servers if s["Name"] != name)
     return next((complaint for complaint in complaints if complaint), None)
+
+
+def stands(member: Membership, address: str) -> bool:
+    """Whether the server, whose own API is at `address`, runs and takes part in what its cluster decides."""
+    try:
+        return _raft(member, address)["state"] in ("Follower", "Candidate", "Leader")
+    except (ApiError, Unreachable):
+        return False
+
+
+def _raft(member: Membership, address: str) -> Json:
+    itself = member.endpoint.model_copy(update={"addresses": (address,)})
+    return consul.cluster(itself).raft() if member.cluster == "consul" else nomad.region(itself).raft()
 
 
 def servers(member: Membership) -> list[Json]:

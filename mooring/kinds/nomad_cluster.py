@@ -16,7 +16,7 @@ from mooring.clients.answers import rows
 from mooring.clients.errors import ApiError, Unreachable
 from mooring.clients.http import Endpoint
 from mooring.kinds import drain
-from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers
+from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers, quorum_complaints, quorum_kept
 from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import server_complaint
 
@@ -55,7 +55,7 @@ class NomadClusterHandler(Handler[NomadClusterSpec]):
 
     @override
     def update(self, id_: str, old: NomadClusterSpec, new: NomadClusterSpec, outputs: Props, work: Work) -> Props:
-        joined("nomad", lambda: _bootstrapped(new) or _released(new) or complaints(new), work)
+        joined("nomad", lambda: _bootstrapped(new) or _governed(new) or complaints(new), work)
         return {}
 
     @override
@@ -81,10 +81,12 @@ def _bootstrapped(spec: NomadClusterSpec) -> list[str]:
     return []
 
 
-def _released(spec: NomadClusterSpec) -> list[str]:
-    """Nothing, when no client is still kept empty by a roll that was cut off."""
+def _governed(spec: NomadClusterSpec) -> list[str]:
+    """Nothing, when no client is kept empty by a roll that was cut off and autopilot goes by the number of servers."""
+    region = nomad.region(spec.endpoint)
     try:
-        drain.release(nomad.region(spec.endpoint))
+        drain.release(region)
+        quorum_kept(region, spec.servers)
     except ApiError as error:
         return [f"nomad is not ready: {error}"]
     return []
@@ -109,6 +111,7 @@ def complaints(spec: NomadClusterSpec) -> list[str]:
             return ["nomad has no leader"]
         health = api.servers()
         nodes = api.nodes()
+        ruled = quorum_complaints(api, spec.servers)
         wake(spec.endpoint, nodes)
         ready = {node["Name"] for node in nodes if node["Status"] == "ready"}
     except ApiError as error:
@@ -120,7 +123,12 @@ def complaints(spec: NomadClusterSpec) -> list[str]:
         for node in nodes
         if drain.left_by_us(node)
     ]
-    return [m for m in missing if m] + [f"{n} is not ready in nomad" for n in spec.clients if n not in ready] + empty
+    return (
+        [m for m in missing if m]
+        + [f"{n} is not ready in nomad" for n in spec.clients if n not in ready]
+        + empty
+        + ruled
+    )
 
 
 class Cluster(Resource):

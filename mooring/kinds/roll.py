@@ -16,8 +16,9 @@ from mooring.kinds import membership
 from mooring.kinds.membership import Membership
 from mooring.waiting import Cancelled, Clock, TimedOut, wait_for
 
-WHOLE_WITHIN = 60.0
-"""Seconds. A server that joins is a voter after autopilot's stabilisation time of 10; the rest is for slow machines."""
+WHOLE_WITHIN = 120.0
+"""Seconds. A server that joins is a voter after autopilot's stabilisation time of 10; one that has died is known to be
+dead, and can be taken off, within 90."""
 
 LEADERLESS_WITHIN = 15.0
 """Seconds. An election takes 1-4, and under load it is sometimes held twice."""
@@ -82,8 +83,12 @@ def forget() -> None:
 
 
 @contextmanager
-def turn(member: Membership | None, clock: Clock, say: Callable[[str], None] = lambda _: None) -> Generator[None]:
+def turn(
+    member: Membership | None, address: str, clock: Clock, say: Callable[[str], None] = lambda _: None
+) -> Generator[None]:
     """Hold the turn while an agent is touched, from the moment when its cluster can spare it until it is back.
+
+    `address` is the agent's own, by which it can be asked itself.
 
     Raises `CannotSpare` when the cluster could lose its quorum, or when the roll was stopped by another agent.
     """
@@ -91,10 +96,10 @@ def turn(member: Membership | None, clock: Clock, say: Callable[[str], None] = l
         yield
         return
     roll = _roll(member)
-    with _place(roll, member, clock, say) as rank:
+    with _place(roll, member, address, clock, say) as rank:
         if rank is not Rank.ILL and roll.stopped_by:
             raise CannotSpare(f"not touched: {roll.stopped_by}; heal it, then run `pulumi up` again")
-        if reason := reason_to_wait(member, clock, say):
+        if reason := reason_to_wait(member, address, clock, say):
             raise CannotSpare(f"not touched: {reason}; heal the others, then run `pulumi up` again")
         try:
             yield
@@ -106,8 +111,8 @@ def turn(member: Membership | None, clock: Clock, say: Callable[[str], None] = l
 
 
 @contextmanager
-def _place(roll: Roll, member: Membership, clock: Clock, say: Callable[[str], None]) -> Generator[Rank]:
-    rank = rank_of(member)
+def _place(roll: Roll, member: Membership, address: str, clock: Clock, say: Callable[[str], None]) -> Generator[Rank]:
+    rank = rank_of(member, address)
     ticket = (rank, member.name)
     say("waiting for its turn")
     with roll.change:
@@ -142,7 +147,7 @@ def _count(roll: Roll, rank: Rank, by: int) -> None:
         roll.servers_away += by
 
 
-def rank_of(member: Membership) -> Rank:
+def rank_of(member: Membership, address: str) -> Rank:
     """Where `member` stands in the order of a roll, as the cluster sees it now."""
     if "server" not in member.roles:
         return Rank.CLIENT
@@ -151,12 +156,12 @@ def rank_of(member: Membership) -> Rank:
     except (ApiError, Unreachable):
         return Rank.ILL
     mine = [server for server in servers if server["Name"] == member.name_as_server]
-    if not any(server["Healthy"] and server["Voter"] for server in mine):
+    if not any(server["Voter"] for server in mine) or not membership.stands(member, address):
         return Rank.ILL
     return Rank.LEADER if mine[0]["Leader"] else Rank.FOLLOWER
 
 
-def reason_to_wait(member: Membership, clock: Clock, say: Callable[[str], None]) -> str | None:
+def reason_to_wait(member: Membership, address: str, clock: Clock, say: Callable[[str], None]) -> str | None:
     """Why `member` must still not be touched, after the cluster was given time to become whole."""
     last: str | None = None
     asked_in_vain = 0.0
@@ -164,7 +169,8 @@ def reason_to_wait(member: Membership, clock: Clock, say: Callable[[str], None])
     def spared() -> bool | None:
         nonlocal last, asked_in_vain
         try:
-            last = membership.unsafe_to_touch(member, membership.servers(member))
+            standing = "server" not in member.roles or membership.stands(member, address)
+            last = membership.unsafe_to_touch(member, membership.servers(member), stands=standing)
             asked_in_vain = 0.0
         except (ApiError, Unreachable):
             asked_in_vain += 0.5

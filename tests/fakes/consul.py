@@ -46,6 +46,13 @@ def member(name: str, status: int = ALIVE) -> Json:
     return {"Name": name, "Addr": "198.18.0.11", "Port": 8301, "Status": status, "Tags": {"role": "consul"}}
 
 
+def peer(found: Json) -> Json:
+    """The same server, as the log has it."""
+    return {
+        key: found[name] for key, name in (("ID", "ID"), ("Node", "Name"), ("Voter", "Voter"), ("Leader", "Leader"))
+    }
+
+
 class FakeConsul:
     """Formed and healthy until a test says otherwise. `management` is the secret of its first token."""
 
@@ -54,6 +61,7 @@ class FakeConsul:
         self.servers: list[Json] | None = [server("s1", Leader=True), server("s2"), server("s3")]
         """None is what autopilot says when it has not looked since the election: not an empty list, but null."""
 
+        self.rules: Json = {"MinQuorum": 3, "CleanupDeadServers": True, "CreateIndex": 3, "ModifyIndex": 3}
         self.raft: Json = {"state": "Follower", "applied_index": "40", "last_log_index": "40"}
         """What each server says of itself."""
 
@@ -78,7 +86,7 @@ class FakeConsul:
     def policy(self, name: str) -> Json | None:
         return next((found for found in self.policies.values() if found["Name"] == name), None)
 
-    def reply(self, question: Question) -> Reply:  # noqa: C901, PLR0911 -- a server's routes are one table
+    def reply(self, question: Question) -> Reply:  # noqa: C901, PLR0911, PLR0912 -- a server's routes are one table
         match question.method, question.path:
             case "GET", ["status", "leader"]:
                 return Reply(body=self.leader)
@@ -94,6 +102,20 @@ class FakeConsul:
                 return Reply(body=self._shown(own))
             case "GET", ["operator", "autopilot", "health"]:
                 return self._health()
+            case "GET", ["operator", "autopilot", "configuration"]:
+                return Reply(body=self.rules)
+            case "PUT", ["operator", "autopilot", "configuration"]:
+                if fresh := question.query["cas"] == str(self.rules["ModifyIndex"]):
+                    self.rules = {**question.body, "ModifyIndex": next(self._index)}
+                return Reply(body=fresh)
+            case "GET", ["operator", "raft", "configuration"]:
+                return Reply(body={"Servers": [peer(s) for s in self.servers or []], "Index": 40})
+            case "DELETE", ["operator", "raft", "peer"]:
+                self.servers = [s for s in self.servers or [] if s["ID"] != question.query["id"]]
+                return Reply()
+            case "PUT", ["agent", "force-leave", name]:
+                self.members = [found for found in self.members if found["Name"] != name]
+                return Reply()
             case "GET", ["agent", "self"]:
                 return Reply(body={"Stats": {"raft": self.raft}})
             case _, ["acl", "policies" | "policy", *_]:

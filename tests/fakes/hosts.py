@@ -55,6 +55,9 @@ class FakeHost:
     on_start: Callable[[str], None] = lambda _: None
     """Called with a service's name while it is (re)started or reloaded."""
 
+    on_leave: Callable[[str], None] = lambda _: None
+    """Called with a service's name when it was told to take its leave, and has ended."""
+
     def __post_init__(self) -> None:
         for path in ("/", "/etc", "/etc/systemd", "/etc/systemd/system", "/opt", "/var", "/var/lib"):
             self.entries[path] = Entry(content=None, mode=0o755)
@@ -75,6 +78,10 @@ class FakeHost:
             return _answer(" ".join(self.failed_units))
         if "/run/mooring-judge." in script:
             return self._judged(stdin)
+        if found := re.search(r"/run/systemd/system/(\S+)\.service\.d.*--signal=SIGTERM", script, flags=re.DOTALL):
+            self.services[f"{found[1]}.service"].active = False
+            self.on_leave(found[1])
+            return _answer("")
         shell = _Shell(self, stdin)
         try:
             for line in _lines(script):
@@ -247,6 +254,9 @@ class _Shell:
 
     def _systemctl(self, words: list[str]) -> None:
         match words:
+            case ["is-active", "--quiet", unit]:
+                if not self._host.services.get(unit, Service()).active:
+                    raise Failed("")
             case ["daemon-reload"]:
                 pass
             case ["reset-failed", unit, "2>/dev/null", "||", "true"]:

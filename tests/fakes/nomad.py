@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fakes.clock import FakeClock
-from fakes.consul import server
+from fakes.consul import peer, server
 from fakes.network import Question, Reply, refusal
 from fakes.nomad_jobs import FakeJobs
 from fakes.nomad_store import FakeStore
@@ -39,6 +39,8 @@ class FakeNomad:
         self.servers: list[Json] | None = [server(f"{name}.global", Leader=name == "s1") for name in names]
         """None is what autopilot says when it has not looked since the election: not an empty list, but null."""
 
+        self.members: dict[str, str] = {f"{name}.global": "alive" for name in names}
+        self.rules: Json = {"MinQuorum": 3, "CleanupDeadServers": True, "CreateIndex": 3, "ModifyIndex": 3}
         self.raft: Json = {"state": "Follower", "applied_index": "40", "last_log_index": "40"}
         """What each server says of itself."""
 
@@ -90,6 +92,25 @@ class FakeNomad:
                 return self._heartbeat(question.address)
             case "GET", ["operator", "autopilot", "health"]:
                 return self._health()
+            case "GET", ["operator", "autopilot", "configuration"]:
+                return Reply(body=self.rules)
+            case "PUT", ["operator", "autopilot", "configuration"]:
+                if fresh := question.query["cas"] == str(self.rules["ModifyIndex"]):
+                    self.rules = {**question.body, "ModifyIndex": next(self._index)}
+                return Reply(body=fresh)
+            case "GET", ["operator", "raft", "configuration"]:
+                return Reply(body={"Servers": [peer(s) for s in self.servers or []], "Index": 40})
+            case "DELETE", ["operator", "raft", "peer"]:
+                self.servers = [s for s in self.servers or [] if s["ID"] != question.query["id"]]
+                return Reply()
+            case "GET", ["agent", "members"]:
+                return Reply(body={"Members": [{"Name": name, "Status": word} for name, word in self.members.items()]})
+            case "PUT", ["agent", "force-leave"]:
+                self.members.pop(question.query["node"], None)
+                return Reply()
+            case "PUT", ["node", id_, "purge"]:
+                self.nodes = [found for found in self.nodes if found["ID"] != id_]
+                return Reply(body={})
             case "GET", ["agent", "self"]:
                 return Reply(body={"stats": {"raft": self.raft}})
             case "PUT", ["node", id_, "drain"]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fakes.consul import FAILED, member, server
-from fakes.world import CONSUL_PORT, World
+from fakes.world import CONSUL_PORT, SERVERS, World
 
 from mooring.clients.errors import CommandFailed
 from mooring.clients.http import Endpoint
@@ -368,10 +368,16 @@ class TestMembership:
         assert world.clock.now() == pytest.approx(5, abs=0.6)
         assert work.said[-1] == "s1 has applied 12 of 40 entries"
 
-    def test_the_ill_server_itself_may_be_healed(self, world: World, agent: AgentSpec) -> None:
+    def test_the_server_that_has_fallen_itself_may_be_healed(self, world: World, agent: AgentSpec) -> None:
         well = world.consul.servers
-        world.consul.servers = [server("s1", Healthy=False), server("s2"), server("s3")]
-        world.host.on_start = lambda _: setattr(world.consul, "servers", well)
+        world.consul.servers = [server("s1", Healthy=False), server("s2"), server("s3", Healthy=False)]
+        fallen = world.network.servers.pop((SERVERS[0], CONSUL_PORT))
+
+        def heal(_: str) -> None:
+            world.consul.servers = well
+            world.network.servers[SERVERS[0], CONSUL_PORT] = fallen
+
+        world.host.on_start = heal
 
         update(world, agent, self.changed(agent))
 

@@ -209,3 +209,23 @@ class TestBootstrap:
             cluster.handler.create(cluster.spec.model_copy(update={"endpoint": stranger}), world.work())
 
         assert world.clock.now() == 0
+
+
+@pytest.mark.parametrize("vendor", ["consul", "nomad"])
+def test_autopilot_is_told_when_the_number_of_servers_has_changed(world: World, vendor: str) -> None:
+    """What an agent is told counts for the first election only: one that had shrunk kept its dead for ever."""
+    handler = ConsulClusterHandler() if vendor == "consul" else NomadClusterHandler()
+    fake = world.consul if vendor == "consul" else world.nomad
+    fake.rules["MinQuorum"] = 5
+    endpoint = world.consul_endpoint if vendor == "consul" else world.nomad_endpoint
+    spec = handler.spec.model_validate({"endpoint": endpoint, "servers": ["s1", "s2", "s3"]})
+
+    before = handler.read(vendor, spec, {}, world.work())
+    handler.update(vendor, spec, spec, {}, world.work())
+    after = handler.read(vendor, spec, {}, world.work())
+
+    assert before is not None
+    assert after is not None
+    assert before.reasons == ("autopilot is to keep 5 servers; there are to be 3",)
+    assert after.reasons == ()
+    assert fake.rules["CleanupDeadServers"]

@@ -11,9 +11,11 @@ def server(name: str, *, healthy: bool = True, voter: bool = True) -> dict[str, 
     return {"Name": name, "Healthy": healthy, "Voter": voter, "SerfStatus": "alive", "LastContact": "1ms"}
 
 
-def reason(world: World, name: str, servers: list[dict[str, Any]], role: str = "server") -> str | None:
+def reason(
+    world: World, name: str, servers: list[dict[str, Any]], role: str = "server", *, stands: bool = True
+) -> str | None:
     said = {"cluster": "consul", "name": name, "roles": [role], "endpoint": world.consul_endpoint}
-    return unsafe_to_touch(Membership.model_validate(said), servers)
+    return unsafe_to_touch(Membership.model_validate(said), servers, stands=stands)
 
 
 def test_one_of_three_healthy_servers_may_be_touched(world: World) -> None:
@@ -26,8 +28,21 @@ def test_a_server_may_not_be_touched_beside_an_ill_one(world: World) -> None:
     assert found == "c is not healthy: alive, last contact 1ms"
 
 
-def test_the_ill_one_itself_may_be_touched(world: World) -> None:
-    assert reason(world, "c", [server("a"), server("b"), server("c", healthy=False)]) is None
+def test_one_that_does_not_stand_may_be_touched(world: World) -> None:
+    ill = [server("a"), server("b", healthy=False), server("c", healthy=False)]
+
+    assert reason(world, "c", ill, stands=False) is None
+
+
+def test_one_that_stands_counts_whatever_the_leader_thinks_of_it(world: World) -> None:
+    """A server had died that led; the new leader called the third one unhealthy, it was let go, and nobody decided."""
+    ill = [server("a"), server("b", healthy=False), server("c", healthy=False)]
+
+    assert reason(world, "c", ill) == "b is not healthy: alive, last contact 1ms"
+
+
+def test_one_that_does_not_vote_yet_may_be_touched(world: World) -> None:
+    assert reason(world, "c", [server("a"), server("b", healthy=False), server("c", voter=False)]) is None
 
 
 def test_with_five_servers_a_roll_waits_for_the_ill_one_all_the_same(world: World) -> None:
