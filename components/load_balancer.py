@@ -14,6 +14,7 @@ from mooring.kinds.page import Page
 HTTP_PORT = 80
 ADMIN_SOCKET = "/run/mooring-haproxy.sock"
 CONFIGURATION = "/etc/mooring/haproxy/haproxy.cfg"
+WAITING = "/etc/mooring/haproxy/wait.lua"
 SERVERS = "/var/lib/mooring-haproxy/servers"
 ALIVE_PORT = 8405
 VRRP_CONFIGURATION = "/etc/mooring/vrrp/keepalived.conf"
@@ -75,9 +76,9 @@ class LoadBalancer(pulumi.ComponentResource):
                 f"{name}-{host.name}",
                 connection=host.connection,
                 service="mooring-haproxy",
-                files={CONFIGURATION: {"content": rendered}},
+                files={CONFIGURATION: {"content": rendered}, WAITING: {"content": WAIT}},
                 unit=UNIT,
-                reload_on=(CONFIGURATION,),
+                reload_on=(CONFIGURATION, WAITING),
                 listens=HTTP_PORT,
                 opts=pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with),
             )
@@ -150,6 +151,7 @@ def _backend(service: str, health: str) -> str:
   balance leastconn
   option httpchk GET {health}
   http-request disable-l7-retry if METH_POST
+  http-request lua.wait_for_instance {service} if {{ nbsrv({service}) lt 1 }}
   server-template {service} {MOST_INSTANCES} _{service}._tcp.service.consul resolvers consul resolve-prefer ipv4 \
 resolve-opts allow-dup-ip init-addr last,none
 """
@@ -161,6 +163,7 @@ def _global(timings: Timings) -> str:
   master-worker
   # A process that takes over at a reload knows at once what the one before it knew.
   server-state-file {SERVERS}
+  lua-load {WAITING}
   log stdout format raw local0
   hard-stop-after 60s
   stats socket {ADMIN_SOCKET} mode 600 level admin expose-fd listeners
@@ -208,6 +211,19 @@ frontend alive
   monitor-uri /
 """
 
+
+WAIT = """-- A request that finds no instance waits for one. Where Consul was away on every host, each agent begins its
+-- checks anew as failing, and for a second no instance is named; a balancer that was just started knows none yet.
+core.register_action("wait_for_instance", { "http-req" }, function(txn, backend)
+  for _ = 1, 30 do
+    if txn.sf:nbsrv(backend) > 0 then
+      return
+    end
+    core.msleep(100)
+  end
+end, 1)
+"""
+"""For up to 3 s. HAProxy's own language has no way to wait: a backend without a server refuses at once."""
 
 UNIT = f"""[Unit]
 Description=HAProxy in front of the stack's apps

@@ -1,6 +1,6 @@
 """HAProxy's configuration, as a value."""
 
-from components.load_balancer import configuration, route_problems, vrrp_configuration
+from components.load_balancer import WAIT, configuration, route_problems, vrrp_configuration
 from components.network import door_configuration
 from components.timings import Profile, timings
 
@@ -75,6 +75,15 @@ def test_the_door_tries_for_longer_than_another_takes_to_hold_the_address() -> N
 
     assert "server floating 198.18.0.10:80\n" in text
     assert PACE.address_taken_over + 2 * PACE.check_interval < 0.3 * 15
+
+
+def test_a_request_waits_when_there_is_no_instance_for_a_moment() -> None:
+    """Seen as 49 failed requests, when Consul came back on every host at once."""
+    text = configuration({"/": ("web", "/healthz")}, PACE)
+
+    assert "lua-load /etc/mooring/haproxy/wait.lua\n" in text
+    assert "http-request lua.wait_for_instance web if { nbsrv(web) lt 1 }\n" in text
+    assert 'register_action("wait_for_instance"' in WAIT
 
 
 def test_a_path_that_would_say_more_than_a_path_is_refused() -> None:
