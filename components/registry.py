@@ -15,6 +15,7 @@ from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.kinds.host_files import Files
 from mooring.kinds.host_image import Image as HostImage
+from mooring.kinds.host_pulled_images import PulledImages
 from mooring.kinds.random import Password
 from mooring.kinds.ssh import Identity
 from mooring.toolchain import images
@@ -72,7 +73,9 @@ class Registry(pulumi.ComponentResource):
         # The options are ssh's own: only the stack's key, only the pinned hosts, and nothing of the user's own setup.
         engine = docker.Provider(
             f"{name}-engine",
-            host=pulumi.Output.from_input(builder.connection["address"]).apply(lambda up: f"ssh://root@{up}:22"),
+            host=pulumi.Output.from_input(builder.connection["address"]).apply(
+                lambda up: f"ssh://{builder.connection.get('user', 'root')}@{up}:{builder.connection.get('port', 22)}"
+            ),
             ssh_opts=pulumi.Output.all(identity.key_file, identity.known_hosts_file).apply(
                 lambda files: [
                     "-F", "none",
@@ -110,7 +113,14 @@ class Registry(pulumi.ComponentResource):
                 ready=(engine, *trust),
             )
         else:
-            self.access = self._own(name, authority, on=on[:COPIES], hosts=hosts, engine=engine, builder=builder)
+            self.access = self._own(
+                name,
+                authority,
+                on=on[:COPIES],
+                hosts=hosts,
+                engine=engine,
+                builder=builder,
+            )
         self.register_outputs({"address": self.access.address})
 
     def _own(
@@ -127,13 +137,17 @@ class Registry(pulumi.ComponentResource):
         password = Password(f"{name}-password", length=32, opts=child)
         # One for all: an upload that was begun at one registry must not be refused by itself after a restart.
         http_secret = Password(f"{name}-http-secret", length=32, opts=child)
-        serving = [self._serving(name, host, authority, http_secret, password) for host in on]
-        places = pulumi.Output.all(*(host.address for host in on), *(agent.id for agent in serving)).apply(
-            lambda known: [f"{address}:{PORT}" for address in known[: len(on)]]
-        )
+        serving = [
+            self._serving(name, host, authority, http_secret, password) for host in on
+        ]
+        places = pulumi.Output.all(
+            *(host.address for host in on), *(agent.id for agent in serving)
+        ).apply(lambda known: [f"{address}:{PORT}" for address in known[: len(on)]])
         ready: list[pulumi.Resource] = [engine, *serving]
         for host in hosts:
-            there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)
+            there = pulumi.ResourceOptions(
+                parent=self, deleted_with=host.machine or host.goes_with
+            )
             ready += [
                 _trust(
                     f"{name}-trust-{host.name}",
@@ -149,17 +163,35 @@ class Registry(pulumi.ComponentResource):
                     connection=host.connection,
                     service="mooring-registry-proxy",
                     files={
-                        PROXY_CONFIGURATION: pulumi.Output.all(*(each.address for each in on)).apply(
-                            lambda addresses: {"content": proxy_configuration(addresses)}
+                        PROXY_CONFIGURATION: pulumi.Output.all(
+                            *(each.address for each in on)
+                        ).apply(
+                            lambda addresses: {
+                                "content": proxy_configuration(addresses)
+                            }
                         ),
                         PROXY_AUTHORITY: {"content": authority.certificate_pem},
                     },
                     unit=PROXY_UNIT,
                     reload_on=(PROXY_CONFIGURATION, PROXY_AUTHORITY),
                     listens=NEARBY_PORT,
+                    leftovers=()
+                    if host.goes_with
+                    else (f"ip address del {NEARBY_ADDRESS}/32 dev lo || true",),
                     opts=there,
                 ),
             ]
+        # What engines pull by themselves is nobody's resource, and a machine that stays must not keep it.
+        ready += [
+            PulledImages(
+                f"{name}-images-{host.name}",
+                connection=host.connection,
+                registry=NEARBY,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for host in hosts
+            if host.goes_with is None
+        ]
         return RegistryAccess(
             address=places.apply(lambda _: NEARBY),
             registries=places,
@@ -172,9 +204,16 @@ class Registry(pulumi.ComponentResource):
         )
 
     def _serving(
-        self, name: str, host: Host, authority: pki.Authority, http_secret: Password, password: Password
+        self,
+        name: str,
+        host: Host,
+        authority: pki.Authority,
+        http_secret: Password,
+        password: Password,
     ) -> Agent:
-        there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)
+        there = pulumi.ResourceOptions(
+            parent=self, deleted_with=host.machine or host.goes_with
+        )
         certificate = pki.Certificate(
             f"{name}-{host.name}-certificate",
             authority=authority,
@@ -195,14 +234,21 @@ class Registry(pulumi.ComponentResource):
             connection=host.connection,
             service="mooring-registry",
             files={
-                f"{CONFIGURATION}/config.yml": _closed(http_secret.value.apply(registry_configuration)),
-                f"{CONFIGURATION}/htpasswd": _closed(password.bcrypt.apply(lambda hashed: f"{USER}:{hashed}\n")),
+                f"{CONFIGURATION}/config.yml": _closed(
+                    http_secret.value.apply(registry_configuration)
+                ),
+                f"{CONFIGURATION}/htpasswd": _closed(
+                    password.bcrypt.apply(lambda hashed: f"{USER}:{hashed}\n")
+                ),
                 f"{CONFIGURATION}/tls.pem": _closed(certificate.certificate_pem),
                 f"{CONFIGURATION}/tls.key": _closed(certificate.private_key_pem),
             },
             directories={CONFIGURATION: {"mode": "0700"}},
             unit=image.reference.apply(unit),
             listens=PORT,
+            leftovers=()
+            if host.goes_with
+            else (f"docker volume rm --force {CONTAINER} >/dev/null",),
             opts=there,
         )
 
@@ -242,7 +288,10 @@ def proxy_configuration(registries: Sequence[str]) -> str:
     All hosts ask the same one as long as it answers, so that a push in pieces arrives in one place. TLS and the
     password go through untouched: the proxy sees neither.
     """
-    lines = [f"  server registry-{place} {address}:{PORT}\n" for place, address in enumerate(registries, start=1)]
+    lines = [
+        f"  server registry-{place} {address}:{PORT}\n"
+        for place, address in enumerate(registries, start=1)
+    ]
     return PROXY_CONFIGURATION_HEAD + "".join(lines)
 
 
@@ -310,7 +359,10 @@ def registry_configuration(http_secret: str) -> str:
         {
             "version": "0.1",
             "log": {"level": "info"},
-            "storage": {"filesystem": {"rootdirectory": "/var/lib/registry"}, "delete": {"enabled": True}},
+            "storage": {
+                "filesystem": {"rootdirectory": "/var/lib/registry"},
+                "delete": {"enabled": True},
+            },
             "http": {
                 "addr": f":{PORT}",
                 "secret": http_secret,
@@ -321,8 +373,12 @@ def registry_configuration(http_secret: str) -> str:
                 },
                 "draintimeout": "10s",
             },
-            "auth": {"htpasswd": {"realm": "registry", "path": "/etc/distribution/htpasswd"}},
-            "health": {"storagedriver": {"enabled": True, "interval": "10s", "threshold": 3}},
+            "auth": {
+                "htpasswd": {"realm": "registry", "path": "/etc/distribution/htpasswd"}
+            },
+            "health": {
+                "storagedriver": {"enabled": True, "interval": "10s", "threshold": 3}
+            },
         },
         indent=1,
     )
@@ -345,17 +401,23 @@ def _trust(
     authority: pki.Authority | None = None,
 ) -> Files:
     """What makes a host's engine trust the registry at `address`, and Nomad's driver log in there."""
-    login = password.apply(lambda known: {"content": credentials(address, username, known), "mode": "0600"})
+    login = password.apply(
+        lambda known: {"content": credentials(address, username, known), "mode": "0600"}
+    )
     files: dict[str, Any] = {IMAGE_CREDENTIALS: login}
     if authority is not None:
         # Where Docker looks for the authority of exactly this registry; nothing else is trusted by it.
-        files[f"/etc/docker/certs.d/{address}/ca.crt"] = {"content": authority.certificate_pem}
+        files[f"/etc/docker/certs.d/{address}/ca.crt"] = {
+            "content": authority.certificate_pem
+        }
     return Files(
         resource_name,
         connection=host.connection,
         files=files,
         directories={"/etc/nomad": {"mode": "0700"}},
-        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.machine or host.goes_with),
+        opts=pulumi.ResourceOptions(
+            parent=parent, deleted_with=host.machine or host.goes_with
+        ),
     )
 
 

@@ -104,7 +104,7 @@ class Settings(Values):
         """What is wrong with values that are each fine by themselves."""
         counts = {role: sum(h.size for h in self.hosts if role in h.roles) for role in Role}
         names = [h.name for h in self.hosts]
-        needed = capacity(self.groups)
+        needed = capacity(self.groups) if any(h.placed for h in self.hosts) else 0
         size = f"{self.network} has {self.network.num_addresses} addresses; these groups need {needed}, a /24 would do"
         half = "must be given together with registry, as a secret (`pulumi config set --secret registryPassword`)"
         checks = [
@@ -124,7 +124,10 @@ class Settings(Values):
             (self.network.is_private, f"network: {self.network} is public; a part of 198.18.0.0/15 would do"),
             ((self.registry is None) == (self.registry_password is None), f"registryPassword: {half}"),
         ]
-        return [problem for fine, problem in checks if not fine]
+        found = [problem for fine, problem in checks if not fine]
+        for place, group in enumerate(self.hosts):
+            found += [f"hosts.{place}.{problem}" for problem in group.problems(self.network)]
+        return found
 
 
 def _value(text: str) -> Any:
@@ -139,7 +142,9 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         known = ", ".join(sorted(TypeAdapter(Settings).json_schema()["properties"]))
         return f"{path} is no setting" + (f"; these are: {known}" if "." not in path else "")
-    got = "" if error["type"] == "missing" or "assword" in path else f", got {error['input']!r}"
+    # What was given is told only where it is a plain value and no secret: a group may hold a key.
+    telling = isinstance(error["input"], str | int | float) and not path.endswith(("assword", "key"))
+    got = f", got {error['input']!r}" if telling and error["type"] != "missing" else ""
     return f"{path}: {error['msg'][:1].lower()}{error['msg'][1:]}{got}"
 
 

@@ -12,6 +12,7 @@ from components.timings import Timings
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.kinds.consul_cluster import Cluster
+from mooring.kinds.host_ensemble import Ensemble
 from mooring.kinds.random import Bytes, Uuid
 from mooring.kinds.release import Release
 
@@ -83,12 +84,25 @@ class ConsulCluster(pulumi.ComponentResource):
         rest = [host for host in hosts if host not in servers]
         following = on(rest, [release, *deciding])
         agents = [*deciding, *following]
+        # Where the machines stay, the agents are taken away one by one, when none needs to be spared any more.
+        ensembles = (
+            []
+            if goes_with is not None
+            else [
+                Ensemble(
+                    f"{name}-ensemble",
+                    service="consul",
+                    connections={host.name: host.connection for host in hosts},
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=agents),
+                )
+            ]
+        )
         cluster = Cluster(
             name,
             endpoint=management,
             servers=[host.name for host in servers],
             clients=[host.name for host in hosts if host not in servers],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*agents, *ensembles], deleted_with=goes_with),
         )
         formed = after(management, cluster)
         # What is kept in the cluster goes with it, even where the machines stay.

@@ -8,9 +8,10 @@ from typing import Any
 
 import pulumi
 import pulumi_docker as docker
-
 from components.hosts.virtual_site import VirtualSite
 from mooring.kinds.ssh import KeyPair
+
+from mooring.kinds.host_survey import Survey
 
 
 class Role(StrEnum):
@@ -67,6 +68,9 @@ class Ground:
     network: HostNetwork
     addresses: Mapping[str, list[str]]
     """By group, the places that its hosts have in the network."""
+
+    survey: Survey | None
+    """There once every machine that somebody else made was found fit to be a host."""
 
     site: VirtualSite | None
     """What virtual machines share, where there are some."""

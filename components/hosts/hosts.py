@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 
 from components.hosts.addresses import addresses
+from components.hosts.adopted import AdoptedGroup, adopted_hosts, survey
 from components.hosts.host import Ground, Group, Host, HostNetwork, Role
 from components.hosts.local import LocalGroup, local_hosts
 from components.hosts.virtual import VirtualGroup, virtual_hosts, virtual_site
@@ -34,13 +35,14 @@ class Hosts(pulumi.ComponentResource):
             network=network,
             addresses=addresses(groups, network.cidr),
             site=virtual_site(f"{name}-virtual", groups, network.cidr, self),
+            survey=survey(f"{name}-survey", groups, self),
         )
         self.every: list[Host] = [host for group in groups for host in _built(group, ground)]
         self.goes_with = all_go_with(self.every)
         self.identity = Identity(
             f"{name}-identity",
             directory=str(places.state() / "ssh" / f"{pulumi.get_project()}-{pulumi.get_stack()}"),
-            private_key=key.private_key,
+            private_key=self.builder.connection["private_key"],
             known_hosts=_known(self.every),
             opts=_child(self),
         )
@@ -62,11 +64,13 @@ def _built(group: Group, ground: Ground) -> list[Host]:
             return local_hosts(group, ground)
         case VirtualGroup():
             return virtual_hosts(group, ground)
+        case AdoptedGroup():
+            return adopted_hosts(group, ground)
         case _:
             raise NotImplementedError(group.kind)
 
 
-SERVED: dict[str, type[Group]] = {"local": LocalGroup, "libvirt": VirtualGroup}
+SERVED: dict[str, type[Group]] = {"local": LocalGroup, "libvirt": VirtualGroup, "adopted": AdoptedGroup}
 """The kinds of host that can be made today."""
 
 

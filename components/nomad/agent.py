@@ -6,14 +6,14 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
-
 from components.access import IMAGE_CREDENTIALS, Endpoint
-from components.hosts import Host, Role
 from components.start import texts
 from components.timings import Timings, text
+from mooring.toolchain import binaries
+
+from components.hosts import Host, Role
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
-from mooring.toolchain import binaries
 
 HTTP_PORT = 4646
 CONSUL_PORT = 8501
@@ -34,6 +34,15 @@ AT_START = (
     ("server", "encrypt"),
 )
 """What an agent reads only when it starts."""
+
+LEFTOVERS = (
+    (
+        "if command -v docker >/dev/null; then docker ps -aq --filter label=com.hashicorp.nomad.alloc_id | "
+        "xargs -r docker rm -f >/dev/null; fi"
+    ),
+    f"awk '$2 ~ \"^{DATA}/\" {{print $2}}' /proc/mounts | sort -r | xargs -r umount",
+)
+"""What an agent leaves that was ended with work on it: containers go on without it, and secrets stay mounted."""
 
 ENGINE_CAPABILITIES = (
     "chown",
@@ -69,7 +78,13 @@ class AgentArgs:
     """When this is deleted the whole cluster is, and nobody need take their leave."""
 
 
-def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()) -> Agent:
+def agent(
+    name: str,
+    args: AgentArgs,
+    parent: pulumi.Resource,
+    *,
+    after: Sequence[pulumi.Resource] = (),
+) -> Agent:
     """Declare the agent and its certificate; it is changed when those of `after` have been."""
     host = args.host
     certificate = pki.Certificate(
@@ -106,14 +121,22 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequenc
             f"{CONFIGURATION}/tls/consul.key": _closed(args.consul["private_key"]),
         },
         data=(DATA,),
+        leftovers=LEFTOVERS if host.goes_with is None else (),
         unit=unit(args.version),
         reload_on=(AUTHORITY, CERTIFICATE, KEY),
         read_at_start=(START,),
         leave_signal="SIGTERM",
         judge=f"{program(args.version)} config validate {{root}}{CONFIGURATION}",
         listens=HTTP_PORT,
-        member={"cluster": "nomad", "name": host.name, "roles": roles, "endpoint": args.endpoint},
-        opts=pulumi.ResourceOptions(parent=parent, deleted_with=args.goes_with, depends_on=[*after]),
+        member={
+            "cluster": "nomad",
+            "name": host.name,
+            "roles": roles,
+            "endpoint": args.endpoint,
+        },
+        opts=pulumi.ResourceOptions(
+            parent=parent, deleted_with=args.goes_with, depends_on=[*after]
+        ),
     )
 
 
@@ -241,7 +264,13 @@ def _docker_driver() -> dict[str, Any]:
         "auth": [{"config": IMAGE_CREDENTIALS}],
         # A day: an instance can be restarted while the registry is gone.
         "gc": [{"image": True, "image_delay": "24h", "container": True}],
-        "extra_labels": ["job_name", "task_group_name", "task_name", "namespace", "node_name"],
+        "extra_labels": [
+            "job_name",
+            "task_group_name",
+            "task_name",
+            "namespace",
+            "node_name",
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from components.nomad.agent import HTTP_PORT, AgentArgs, agent
 from components.timings import Timings
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
+from mooring.kinds.host_ensemble import Ensemble
 from mooring.kinds.nomad_acl import AclPolicy, AclToken
 from mooring.kinds.nomad_cluster import Cluster
 from mooring.kinds.random import Bytes, Uuid
@@ -63,6 +64,7 @@ class NomadCluster(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         servers = [host for host in hosts if Role.SERVER in host.roles]
         clients = [host for host in hosts if Role.CLIENT in host.roles]
+        members = [host for host in hosts if host in servers or host in clients]
         operator = pki.Certificate(
             f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
         )
@@ -105,14 +107,27 @@ class NomadCluster(pulumi.ComponentResource):
         deciding = on(servers, [release])
         agents = [
             *deciding,
-            *on((host for host in hosts if host in clients and host not in servers), [release, *deciding]),
+            *on((host for host in members if host not in servers), [release, *deciding]),
         ]
+        # Where the machines stay, the agents are taken away one by one, when none needs to be spared any more.
+        ensembles = (
+            []
+            if goes_with is not None
+            else [
+                Ensemble(
+                    f"{name}-ensemble",
+                    service="nomad",
+                    connections={host.name: host.connection for host in members},
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=agents),
+                )
+            ]
+        )
         cluster = Cluster(
             name,
             endpoint=management,
             servers=[host.name for host in servers],
             clients=[host.name for host in clients],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=agents, deleted_with=goes_with),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*agents, *ensembles], deleted_with=goes_with),
         )
         formed = after(management, cluster)
         # What is kept in the cluster goes with it, even where the machines stay.

@@ -16,7 +16,7 @@ from typing_extensions import override
 from mooring.clients import ssh
 from mooring.clients.errors import Unreachable
 from mooring.clients.ssh import Connection
-from mooring.kinds import departure, drain, membership, placement
+from mooring.kinds import departure, drain, ledger, membership, placement
 from mooring.kinds.kind import Handler, Made, NotHealthy, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import Membership
 from mooring.kinds.placement import Directory, File
@@ -68,6 +68,9 @@ class AgentSpec(Spec):
     directories: dict[str, Directory] = Field(default_factory=dict[str, Directory])
     data: tuple[str, ...] = ()
     """Directories that hold what the agent itself writes; they go with the agent."""
+
+    leftovers: tuple[str, ...] = ()
+    """Commands that take away what it leaves beside its data, run when it has stopped for good. For hosts that stay."""
 
     unit: str
     """The unit file's text."""
@@ -207,7 +210,9 @@ def _take_away(spec: AgentSpec) -> None:
         spec.connection,
         "\n".join(
             [
+                "set -eu",
                 f"if [ -e {unit} ]; then systemctl disable --now {spec.service}.service; fi",
+                *spec.leftovers,
                 placement.removing([*spec.files, _unit_path(spec)], spec.directories),
                 *(f"rm -rf -- {shlex.quote(path)}" for path in spec.data),
                 "systemctl daemon-reload",
@@ -292,6 +297,7 @@ def _preparing(spec: AgentSpec) -> Iterator[str]:
     yield "set -eu"
     if spec.user:
         user = shlex.quote(spec.user)
+        yield ledger.noting_user(spec.user)
         make = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {user}"
         yield f"id -u {user} >/dev/null 2>&1 || {make}"
 
@@ -338,7 +344,13 @@ def _bring_binary(spec: AgentSpec, work: Work) -> None:
     work.say(f"copying {Path(spec.binary).name}")
     folder = shlex.quote(str(Path(spec.binary).parent))
     # Written beside and moved, so that a copy that was cut off is never taken for the program.
-    script = f"set -eu; mkdir -p {folder}; cat > {target}.part; chmod 0755 {target}.part; mv {target}.part {target}"
+    script = "\n".join(
+        [
+            ledger.noting_directories([str(Path(spec.binary).parent)]),
+            ledger.noting_file(spec.binary),
+            f"set -eu; mkdir -p {folder}; cat > {target}.part; chmod 0755 {target}.part; mv {target}.part {target}",
+        ]
+    )
     ssh.run(spec.connection, script, stdin=Path(spec.binary_source).read_bytes(), within=600)
 
 
@@ -374,6 +386,7 @@ class Agent(Resource):
         binary_source: str | None = None,
         directories: Mapping[str, Any] | None = None,
         data: tuple[str, ...] = (),
+        leftovers: tuple[str, ...] = (),
         reload_on: tuple[str, ...] = (),
         read_at_start: tuple[str, ...] = (),
         judge: str | None = None,
@@ -393,6 +406,7 @@ class Agent(Resource):
             "binary_source": binary_source,
             "directories": directories,
             "data": list(data) or None,
+            "leftovers": list(leftovers) or None,
             "reload_on": list(reload_on) or None,
             "read_at_start": list(read_at_start) or None,
             "judge": judge,

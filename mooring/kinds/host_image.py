@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from mooring.clients import ssh
 from mooring.clients.ssh import Connection
+from mooring.kinds import ledger
 from mooring.kinds.kind import Handler, Made, Props, Resource, Seen, Spec, Work, register
 
 COPY_WITHIN = 600.0
@@ -60,7 +61,10 @@ class ImageHandler(Handler[ImageSpec]):
 
     @override
     def delete(self, id_: str, spec: ImageSpec, outputs: Props, work: Work) -> None:
-        """Left to the engine: a container may still need it, and the engine's own clean-up knows."""
+        """Left to the engine: a container may still need it, and the engine's own clean-up knows.
+
+        From a host that is only lent to the stack it goes with the claim.
+        """
 
 
 def _id_there(spec: ImageSpec) -> str | None:
@@ -74,7 +78,8 @@ def _copied(spec: ImageSpec) -> str:
     except OSError as error:
         raise NoSuchImage(f"{spec.archive} cannot be read ({error.strerror}): `make prepare` makes it") from error
     # Unpacked there and not here: the way is longer than the work.
-    ssh.run(spec.connection, "zstd -dc | docker load --quiet", stdin=packed, within=COPY_WITHIN)
+    load = f"{ledger.noting_image(spec.reference)}\nzstd -dc | docker load --quiet"
+    ssh.run(spec.connection, load, stdin=packed, within=COPY_WITHIN)
     found = _id_there(spec)
     if found is None:
         raise NoSuchImage(f"{spec.archive} does not hold the image {spec.reference}")

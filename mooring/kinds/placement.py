@@ -14,6 +14,7 @@ from pydantic import Field
 
 from mooring.clients import ssh
 from mooring.clients.ssh import Connection
+from mooring.kinds import ledger
 from mooring.kinds.kind import Problem, Spec
 
 Mode = Annotated[str, Field(pattern=r"^0[0-7]{3}$")]
@@ -58,11 +59,12 @@ def archive(files: Files) -> bytes:
 
 def placing(files: Files, directories: Directories) -> str:
     """The script that makes directories and unpacks the archive of `files` from its standard input."""
-    made = [
+    parents = sorted({path.rpartition("/")[0] for path in files} - {"", *directories})
+    made = [ledger.noting_directories([*parents, *directories])] if parents or directories else []
+    made += [
         f"install -d -m {d.mode} -o {shlex.quote(d.owner)} -g {shlex.quote(d.group)} {shlex.quote(path)}"
         for path, d in sorted(directories.items())
     ]
-    parents = sorted({path.rpartition("/")[0] for path in files} - {"", *directories})
     made += [f"mkdir -p -m 0755 {' '.join(map(shlex.quote, parents))}"] if parents else []
     # --no-overwrite-dir: tar would otherwise set the mode of / and /etc to what it thinks they should be, and with /
     # closed to others every service that is not root's dies. What exists is unlinked first, which is tar's own way.

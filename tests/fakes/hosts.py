@@ -4,17 +4,22 @@ They run no shell: each line that our scripts are made of is understood by itsel
 really do is for the tests on real hosts.
 """
 
+import hashlib
 import io
 import json
+import platform
 import re
 import shlex
 import tarfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from fakes.packages import FakePackages
+
 from mooring.clients.errors import Unreachable, Untrusted
 from mooring.clients.ssh import Answer, Connection
-from mooring.kinds import host
+from mooring.kinds import host, host_claim, host_survey, ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,17 @@ class FakeHost:
     services: dict[str, Service] = field(default_factory=dict[str, Service])
     state: str = "running"
     failed_units: tuple[str, ...] = ()
+    packages: FakePackages = field(default_factory=FakePackages)
+    ports: set[str] = field(default_factory=set[str])
+    """That somebody listens on, as `tcp/80`."""
+
+    machine_id: str = "0123456789abcdef0123456789abcdef"
+    ahead: float = 0.0
+    """Seconds by which its clock is."""
+
+    says: dict[str, str] = field(default_factory=dict[str, str])
+    """What it answers otherwise when it is surveyed."""
+
     deaf: set[str] = field(default_factory=set[str])
     """Services that start and never listen."""
 
@@ -72,10 +88,11 @@ class FakeHost:
         self.entries[path] = replace(self.entries[path], content=content.encode())
 
     def run(self, script: str, stdin: bytes) -> Answer:
-        if script == host.FACTS:
-            return _answer(self._facts())
-        if script == host.FAILED_UNITS:
-            return _answer(" ".join(self.failed_units))
+        try:
+            if (said := self._told_as_a_whole(script)) is not None:
+                return _answer(said)
+        except LookupError as error:
+            return Answer(status=100, stdout=b"", stderr=str(error))
         if "/run/mooring-judge." in script:
             return self._judged(stdin)
         if found := re.search(r"/run/systemd/system/(\S+)\.service\.d.*--signal=SIGTERM", script, flags=re.DOTALL):
@@ -89,6 +106,60 @@ class FakeHost:
         except Failed as failure:
             return Answer(status=1, stdout=shell.printed, stderr=str(failure))
         return Answer(status=0, stdout=shell.printed, stderr="")
+
+    def _told_as_a_whole(self, script: str) -> str | None:
+        """What a script prints that is understood as one and not by its lines; None for any other."""
+        match script:
+            case host.FACTS:
+                return self._facts()
+            case host.FAILED_UNITS:
+                return " ".join(self.failed_units)
+            case host_claim.LOOK:
+                return self.content(host_claim.CLAIM) if host_claim.CLAIM in self.entries else ""
+            case ledger.SWEEP:
+                self._sweep()
+                return ""
+            case _ if script.startswith(host_survey.ASKING):
+                return self._surveyed(script)
+            case _:
+                return self.packages.run(script)
+
+    def _surveyed(self, script: str) -> str:
+        hexadecimal = [f"port /proc/net/{p} 00000000:{int(n):04X}" for p, n in (each.split("/") for each in self.ports)]
+        paths = [path for path in re.findall(r"\|\| echo path (\S+)$", script, re.MULTILINE) if path in self.entries]
+        states = {
+            name: "installed"
+            if name in self.packages.installed
+            else "available"
+            if name in self.packages.archive
+            else "unknown"
+            for name in re.findall(r"^echo package (\S+) ", script, re.MULTILINE)
+        }
+        said = {
+            "distribution": "debian 12",
+            "init": "systemd",
+            "state": self.state,
+            "failed": " ".join(self.failed_units),
+            "architecture": platform.machine(),
+            "machine": self.machine_id,
+            "time": f"{time.time() + self.ahead:.9f}",
+            "memory": "2048",
+            "disk": "20000",
+            "engine": "",
+            **self.says,
+        }
+        lines = [*(f"{key} {value}" for key, value in said.items()), *hexadecimal, *(f"path {p}" for p in paths)]
+        return "\n".join([*lines, *(f"package {name} {state}" for name, state in states.items())])
+
+    def _sweep(self) -> None:
+        noted = self.content(ledger.MADE).splitlines() if ledger.MADE in self.entries else []
+        self.users -= {name for what, _, name in (line.partition(" ") for line in noted) if what == "user"}
+        for what, _, name in sorted((line.partition(" ") for line in noted), reverse=True):
+            inside = any(path.startswith(f"{name}/") for path in self.entries)
+            if what == "file" or (what == "directory" and not inside):
+                self.entries.pop(name, None)
+        for path in [p for p in self.entries if f"{p}/".startswith(f"{ledger.FOLDER}/")]:
+            del self.entries[path]
 
     def _judged(self, stdin: bytes) -> Answer:
         """What an agent's own program says of files: it refuses those that a test has called bad."""
@@ -104,7 +175,7 @@ class FakeHost:
         return json.dumps(
             {
                 "state": self.state,
-                "machine_id": "0123456789abcdef0123456789abcdef",
+                "machine_id": self.machine_id,
                 "distribution": "debian 12",
                 "architecture": "x86_64",
                 "cpus": 2,
@@ -164,10 +235,14 @@ class _Shell:
         self._stdin = stdin
         self.printed = b""
 
-    def run(self, line: str) -> None:  # noqa: C901, PLR0912 -- a table: one case for each line that our scripts have
+    # A table: one case for each line that our scripts have.
+    def run(self, line: str) -> None:  # noqa: C901, PLR0912, PLR0915
         match shlex.split(line):
             case ["set", "-eu"]:
                 pass
+            case ["[", "!", "-e", ledger.MADE, "]", "||", *noting]:
+                if ledger.MADE in self._host.entries:
+                    self._note(noting)
             case ["id", "-u", user, ">/dev/null", "2>&1", "||", "useradd", *_, name] if user == name:
                 self._host.users.add(user)
             case ["install", "-d", "-m", mode, "-o", owner, "-g", group, path]:
@@ -202,15 +277,35 @@ class _Shell:
                 self._say(yes if path in self._host.entries else no)
             case ["echo", words]:
                 self._say(words)
+            case ["if", "[", "-f", path, "];", "then", "sha256sum", "<", _, "fi"]:
+                if (found := self._host.entries.get(path)) is not None and found.content is not None:
+                    self._say(f"{hashlib.sha256(found.content).hexdigest()}  -")
             case ["if", "[", "-e", path, "];", "then", "systemctl", "disable", "--now", unit, "fi"]:
                 if path in self._host.entries:
                     self._systemctl(["disable", "--now", unit.removesuffix(";")])
+            case ["if", "[", "-e", path, "];", "then", "systemctl", "stop", unit, "fi"]:
+                if path in self._host.entries:
+                    self._systemctl(["stop", unit.removesuffix(";")])
             case ["systemctl", *words]:
                 self._systemctl(words)
             case ["for", "_", "in", *_]:
                 self._wait_until_it_listens(line)
             case _:
                 raise NotImplementedError(line)
+
+    def _note(self, words: list[str]) -> None:
+        match words:
+            case ["for", "d", "in", *names]:
+                paths = [name.removesuffix(";") for name in names[: names.index("do")]]
+                lines = [f"directory {path}" for path in paths if path not in self._host.entries]
+            case ["[", "-e", path, "]", "||", "echo", line, ">>", _]:
+                lines = [] if path in self._host.entries else [line]
+            case ["id", "-u", user, *_, "||", "echo", line, ">>", _]:
+                lines = [] if user in self._host.users else [line]
+            case _:
+                raise NotImplementedError(shlex.join(words))
+        noted = self._host.content(ledger.MADE) + "".join(f"{line}\n" for line in lines)
+        self._host.write(ledger.MADE, noted)
 
     def _say(self, words: str) -> None:
         self.printed += f"{words}\n".encode()

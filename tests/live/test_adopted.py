@@ -1,0 +1,76 @@
+"""Machines of somebody else's: refused all at once, adopted, and given back as they were found."""
+
+from collections.abc import Iterator
+from difflib import unified_diff
+
+import pytest
+import requests
+from live.machines import CIDR, Lent, lent
+from live.stack import Stack, copy_of_checkout, no_change
+
+pytestmark = pytest.mark.live
+
+NAME = "adopted"
+
+
+@pytest.fixture(scope="module")
+def machines(prepared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lent]:
+    del prepared
+    folder = tmp_path_factory.mktemp("lent") / "machines"
+    with lent(folder, with_engine=("n1", "n2"), without=("n3",)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def found(machines: Lent) -> dict[str, list[str]]:
+    """What is on each machine before anything of ours is."""
+    return {name: machines.listing(name) for name in machines.names}
+
+
+@pytest.fixture(scope="module")
+def borrowing(machines: Lent, found: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of these machines, not up yet; taken away again if a test did not."""
+    del found
+    folder = tmp_path_factory.mktemp("borrowing")
+    made = Stack(NAME, folder / "state", copy_of_checkout(folder / "checkout"))
+    lines = ["config:", f"  mooring:network: {CIDR}", "  mooring:hosts:", *machines.group()]
+    (made.root / "stacks" / f"Pulumi.{NAME}.yaml").write_text("\n".join(lines) + "\n")
+    try:
+        yield made
+    finally:
+        made.mooring("down", within=300)
+
+
+def test_everything_that_is_wrong_is_told_before_anything_is_touched(machines: Lent, borrowing: Stack) -> None:
+    machines.run("n2", "socat TCP-LISTEN:8501,fork /dev/null >/dev/null 2>&1 & echo $! > /run/squatter")
+    machines.run("n3", "mkdir /etc/consul.d")
+
+    refused = borrowing.mooring("up", within=120)
+
+    machines.run("n2", "kill $(cat /run/squatter); rm /run/squatter")
+    machines.run("n3", "rmdir /etc/consul.d")
+    print(refused.stdout[-3000:])
+    assert refused.returncode != 0
+    assert "adopted-own-n2 (198.18.25.22): port tcp/8501 is in use; Consul needs it" in refused.stdout
+    assert "adopted-own-n3 (198.18.25.23): something stands at /etc/consul.d" in refused.stdout
+    assert machines.run("n1", "ls /var/lib/mooring 2>/dev/null || true") == ""
+
+
+def test_they_carry_an_app_as_any_other_hosts_do(borrowing: Stack) -> None:
+    up = borrowing.mooring("up", within=600)
+
+    print(up.stdout[-3000:], up.stderr[-2000:])
+    assert up.returncode == 0
+    assert {requests.get(borrowing.overview().url, timeout=5).status_code for _ in range(20)} == {200}
+    assert borrowing.status()["healthy"]
+    assert no_change(borrowing.pulumi("preview", "--expect-no-changes"))
+
+
+def test_they_are_given_back_as_they_were_found(machines: Lent, found: dict[str, list[str]], borrowing: Stack) -> None:
+    down = borrowing.mooring("down", within=300)
+
+    print(down.stdout[-3000:], down.stderr[-2000:])
+    assert down.returncode == 0
+    for name in machines.names:
+        left = list(unified_diff(found[name], machines.listing(name), "found", "given back", lineterm="", n=0))
+        assert left == [], name
