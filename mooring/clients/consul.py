@@ -48,6 +48,14 @@ class Consul:
         found: Json = self._http.get("https://consul/v1/agent/self").json()["Stats"]["raft"]
         return found
 
+    def snapshot(self) -> bytes:
+        """All that the cluster keeps, as of one moment; asks for the right to do everything."""
+        return self._http.get("https://consul/v1/snapshot").content
+
+    def restore(self, snapshot: bytes) -> None:
+        """Let the cluster keep what was kept then, and nothing else."""
+        self._http.put("https://consul/v1/snapshot", data=snapshot)
+
     def peers(self) -> list[Json]:
         """Who decides, by the log itself: `ID`, `Node` and `Voter` each."""
         found: list[Json] = self._http.get("https://consul/v1/operator/raft/configuration").json()["Servers"]

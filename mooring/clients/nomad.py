@@ -88,6 +88,14 @@ class Nomad:
         members = rows(self._get("/v1/agent/members")["Members"])
         return {member["Name"] for member in members if member["Status"] == "alive"}
 
+    def snapshot(self) -> bytes:
+        """All that the servers keep, as of one moment, but the keys of variables; asks for every right."""
+        return self._http.get("https://nomad/v1/operator/snapshot", params=self._where).content
+
+    def restore(self, snapshot: bytes) -> None:
+        """Let the servers keep what was kept then, and nothing else."""
+        self._http.put("https://nomad/v1/operator/snapshot", params=self._where, data=snapshot)
+
     def peers(self) -> list[Json]:
         """Who decides, by the log itself: `ID`, `Node` and `Voter` each."""
         found: list[Json] = self._get("/v1/operator/raft/configuration")["Servers"]

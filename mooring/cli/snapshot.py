@@ -1,0 +1,232 @@
+"""What Consul and Nomad keep, as files outside of the cluster, and back.
+
+A snapshot is a folder: what each cluster keeps as of one moment, the keys without which Nomad's variables cannot be
+read (no snapshot of Nomad's has them), and a list of what each file must be. It is written beside its place and moved
+there when it is whole, so that what looks like a snapshot is one. Tokens and variables are in it: its files are their
+owner's alone.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from pydantic import BaseModel, ValidationError
+
+from mooring.cli import pulumi
+from mooring.cli.overview import HostOverview
+from mooring.clients import consul, nomad, ssh
+from mooring.clients.errors import ApiError, Unreachable
+from mooring.clients.http import Endpoint
+from mooring.toolchain import places
+from mooring.waiting import SYSTEM, Clock, wait_for
+
+Say = Callable[[str], None]
+
+KEPT: Final = 24
+"""Snapshots that stay when nothing else is said: a day of hourly ones."""
+
+ABOUT: Final = "about.json"
+KEYS: Final = "nomad-keys.tar"
+KEY_FOLDER: Final = "/var/lib/nomad/server/keystore"
+NAMED: Final = "%Y-%m-%dT%H-%M-%SZ"
+LED_WITHIN: Final = 60.0
+"""Seconds until a cluster whose state was put back has a leader again."""
+
+CLUSTERS: Final = ("consul", "nomad")
+SECRET_MARK: Final = "4dabf18193072939515e22adb298388d"  # noqa: S105 -- Pulumi's own, the same in every state
+
+
+class CannotSnapshot(Exception):
+    """Nothing was kept, or nothing put back: the sentence says what is missing."""
+
+
+class Store(Protocol):
+    """A cluster, as far as its state goes."""
+
+    def leader(self) -> str | None: ...
+    def snapshot(self) -> bytes: ...
+    def restore(self, snapshot: bytes) -> None: ...
+
+
+class Part(BaseModel, extra="forbid", frozen=True):
+    sha256: str
+    size: int
+
+
+class About(BaseModel, extra="forbid", frozen=True):
+    """What a snapshot's folder says of itself."""
+
+    stack: str
+    taken: datetime
+    parts: dict[str, Part]
+    """By file name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    folder: Path
+    about: About
+
+    def part(self, name: str) -> bytes:
+        """One file's content, which is what was written; raises `CannotSnapshot`."""
+        content = (self.folder / name).read_bytes()
+        if part_of(content) != self.about.parts[name]:
+            raise CannotSnapshot(f"{self.folder / name} is not what was written there: another snapshot would do")
+        return content
+
+
+def part_of(content: bytes) -> Part:
+    return Part(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def place(stack: str) -> Path:
+    """Where a stack's snapshots lie unless another folder is named."""
+    return places.state() / "snapshots" / f"{pulumi.project()}-{stack}"
+
+
+def take(stack: str, stores: Mapping[str, Store], keys: bytes, to: Path, now: datetime) -> Snapshot:
+    """Keep everything in a folder of its own under `to`."""
+    contents = {f"{name}.snap": store.snapshot() for name, store in stores.items()} | {KEYS: keys}
+    about = About(stack=stack, taken=now, parts={name: part_of(content) for name, content in contents.items()})
+    final = to / now.strftime(NAMED)
+    unfinished = places.private(to) / f".{final.name}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    places.private(unfinished)
+    for name, content in {**contents, ABOUT: about.model_dump_json(indent=1).encode()}.items():
+        _write(unfinished / name, content)
+    unfinished.rename(final)
+    return Snapshot(folder=final, about=about)
+
+
+def _write(file: Path, content: bytes) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def there(folder: Path) -> list[Snapshot]:
+    """The snapshots under a folder, the oldest first; what is none is passed over."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return [opened(inner) for inner in inside if not inner.name.startswith(".") and (inner / ABOUT).is_file()]
+
+
+def opened(folder: Path) -> Snapshot:
+    """The snapshot that a folder is; raises `CannotSnapshot`."""
+    try:
+        return Snapshot(folder=folder, about=About.model_validate_json((folder / ABOUT).read_text()))
+    except (OSError, ValidationError) as error:
+        raise CannotSnapshot(f"{folder} is no snapshot: {type(error).__name__}") from error
+
+
+def too_many(found: Sequence[Snapshot], keep: int) -> Sequence[Snapshot]:
+    """Those that go when so many stay: the oldest."""
+    return found[: max(0, len(found) - keep)]
+
+
+def drop(those: Iterable[Snapshot], say: Say) -> None:
+    for snapshot in those:
+        shutil.rmtree(snapshot.folder)
+        say(f"removed {snapshot.folder}")
+
+
+def loses(snapshot: Snapshot, stack: str, now: datetime) -> list[str]:
+    """What a person must know before that state takes the place of the one that is."""
+    minutes = (now - snapshot.about.taken).total_seconds() / 60
+    said = [
+        f"{snapshot.folder} was taken {minutes:.0f} minutes ago, of stack {snapshot.about.stack!r}",
+        "lost is whatever Consul and Nomad were told since: keys, variables, tokens, versions of jobs",
+        "jobs that were not there then are stopped; jobs that are gone since are started again",
+    ]
+    if snapshot.about.stack != stack:
+        said.append(f"it is of another stack: the tokens and addresses in it are not those of {stack!r}")
+    return said
+
+
+def put_back(snapshot: Snapshot, stores: Mapping[str, Store], say: Say, clock: Clock = SYSTEM) -> None:
+    """Let each cluster keep what it kept then; return when both have a leader. All files are looked at first."""
+    contents = {name: snapshot.part(f"{name}.snap") for name in stores}
+    for name, store in stores.items():
+        say(f"restoring {name}")
+        store.restore(contents[name])
+        wait_for(partial(_led, store), f"{name} has a leader", within=LED_WITHIN, clock=clock)
+
+
+def _led(store: Store) -> bool | None:
+    try:
+        return True if store.leader() else None
+    except (ApiError, Unreachable):
+        return None
+
+
+def keys_of(servers: Sequence[HostOverview]) -> bytes:
+    """The keys of Nomad's variables, as the first server that answers has them; each has them all."""
+    *others, last = servers
+    for host in others:
+        with contextlib.suppress(Unreachable):
+            return _keys(host)
+    return _keys(last)
+
+
+def _keys(host: HostOverview) -> bytes:
+    return ssh.run(host.connection, f"tar -C {KEY_FOLDER} -cf - .")
+
+
+def bring_keys(hosts: Iterable[HostOverview], keys: bytes, say: Say) -> None:
+    """Give each server the keys that it lacks. It reads them when it starts, so only such a one is restarted."""
+    for host in hosts:
+        script = (
+            f"set -eu; mkdir -p -m 0700 {KEY_FOLDER}; before=$(ls {KEY_FOLDER} | wc -l); "
+            f"tar -C {KEY_FOLDER} --skip-old-files --no-same-owner -xf -; after=$(ls {KEY_FOLDER} | wc -l); "
+            'if [ "$before" != "$after" ]; then systemctl restart nomad; echo restarted; fi'
+        )
+        if ssh.run(host.connection, script, stdin=keys, within=120).decode().strip():
+            say(f"{host.name} was given keys that it lacked")
+
+
+def stores(stack: str) -> dict[str, Store]:
+    """Both clusters, with the right to do everything, which only the stack's state holds."""
+    endpoints = management(stack)
+    return {"consul": consul.cluster(endpoints["consul"]), "nomad": nomad.region(endpoints["nomad"])}
+
+
+def management(stack: str) -> dict[str, Endpoint]:
+    """How both clusters are reached by whoever may do everything; raises `CannotSnapshot`."""
+    asked = pulumi.ask(["stack", "export", "--stack", stack, "--show-secrets"])
+    if asked.returncode != 0:
+        raise CannotSnapshot(f"stack {stack!r}: {asked.stderr.strip()}")
+    resources = json.loads(asked.stdout)["deployment"].get("resources", [])
+    found = {
+        cluster: Endpoint.model_validate(shown(resource["inputs"]["endpoint"]))
+        for cluster in CLUSTERS
+        for resource in resources
+        if resource["type"] == f"mooring:{cluster}:Cluster"
+    }
+    if lacking := [cluster for cluster in CLUSTERS if cluster not in found]:
+        raise CannotSnapshot(f"stack {stack!r} has no cluster of {' and '.join(lacking)}: bring it up first")
+    return found
+
+
+def shown(value: Any) -> Any:
+    """A value of the state, without Pulumi's wrappers of secrets."""
+    match value:
+        case dict() if SECRET_MARK in value:
+            return shown(json.loads(value["plaintext"]))
+        case dict():
+            return {key: shown(inner) for key, inner in value.items()}
+        case list():
+            return [shown(inner) for inner in value]
+        case _:
+            return value
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
