@@ -13,6 +13,7 @@ from mooring.cli import drill as drills
 from mooring.cli import importing
 from mooring.cli import job as jobs
 from mooring.cli import overview as overviews
+from mooring.cli import quorum as quorums
 from mooring.cli import snapshot as snapshots
 from mooring.cli import stack as stacks
 from mooring.cli import status as statuses
@@ -28,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 PUT_RIGHT = (
     overviews.NotUp,
     snapshots.CannotSnapshot,
+    quorums.NotToBeRecovered,
     drills.CannotDrill,
     stacks.CannotSelect,
     stacks.DoesNotOpen,
@@ -134,6 +136,31 @@ def restore(
     snapshots.put_back(found[-1], snapshots.stores(stack), say)
     snapshots.bring_keys(servers, found[-1].part(snapshots.KEYS), say)
     say(f"restored; `mooring preview --stack {stack}` says what differs from the program now")
+
+
+@app.command(name="recover-quorum")
+def recover_quorum(
+    stack: Stack = "dev", *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False
+) -> None:
+    """Let the servers that are left decide alone, when the majority of them is lost for good."""
+    at = overviews.overview(stack)
+    servers = {host.name: host for host in at.hosts if "server" in host.roles}
+    clusters: dict[str, quorums.Led] = {"consul": consul.cluster(at.consul), "nomad": nomad.region(at.nomad)}
+    losses = [
+        quorums.Loss.seen(vendor, servers, clusters[vendor.name])
+        for vendor in quorums.VENDORS
+        if not quorums.led(clusters[vendor.name])
+    ]
+    if not losses:
+        raise quorums.NotToBeRecovered("both clusters have a leader: nothing is lost, `mooring up` does the rest")
+    for loss in losses:
+        for line in loss.told():
+            say(line)
+    if not yes:
+        typer.confirm("Go on?", abort=True)
+    for loss in losses:
+        loss.decide_alone(say)
+    say(quorums.REST)
 
 
 @app.command()
