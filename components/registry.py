@@ -113,14 +113,7 @@ class Registry(pulumi.ComponentResource):
                 ready=(engine, *trust),
             )
         else:
-            self.access = self._own(
-                name,
-                authority,
-                on=on[:COPIES],
-                hosts=hosts,
-                engine=engine,
-                builder=builder,
-            )
+            self.access = self._own(name, authority, on=on[:COPIES], hosts=hosts, engine=engine, builder=builder)
         self.register_outputs({"address": self.access.address})
 
     def _own(
@@ -137,17 +130,13 @@ class Registry(pulumi.ComponentResource):
         password = Password(f"{name}-password", length=32, opts=child)
         # One for all: an upload that was begun at one registry must not be refused by itself after a restart.
         http_secret = Password(f"{name}-http-secret", length=32, opts=child)
-        serving = [
-            self._serving(name, host, authority, http_secret, password) for host in on
-        ]
-        places = pulumi.Output.all(
-            *(host.address for host in on), *(agent.id for agent in serving)
-        ).apply(lambda known: [f"{address}:{PORT}" for address in known[: len(on)]])
+        serving = [self._serving(name, host, authority, http_secret, password) for host in on]
+        places = pulumi.Output.all(*(host.address for host in on), *(agent.id for agent in serving)).apply(
+            lambda known: [f"{address}:{PORT}" for address in known[: len(on)]]
+        )
         ready: list[pulumi.Resource] = [engine, *serving]
         for host in hosts:
-            there = pulumi.ResourceOptions(
-                parent=self, deleted_with=host.machine or host.goes_with
-            )
+            there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)
             ready += [
                 _trust(
                     f"{name}-trust-{host.name}",
@@ -163,21 +152,15 @@ class Registry(pulumi.ComponentResource):
                     connection=host.connection,
                     service="mooring-registry-proxy",
                     files={
-                        PROXY_CONFIGURATION: pulumi.Output.all(
-                            *(each.address for each in on)
-                        ).apply(
-                            lambda addresses: {
-                                "content": proxy_configuration(addresses)
-                            }
+                        PROXY_CONFIGURATION: pulumi.Output.all(*(each.address for each in on)).apply(
+                            lambda addresses: {"content": proxy_configuration(addresses)}
                         ),
                         PROXY_AUTHORITY: {"content": authority.certificate_pem},
                     },
                     unit=PROXY_UNIT,
                     reload_on=(PROXY_CONFIGURATION, PROXY_AUTHORITY),
                     listens=NEARBY_PORT,
-                    leftovers=()
-                    if host.goes_with
-                    else (f"ip address del {NEARBY_ADDRESS}/32 dev lo || true",),
+                    leftovers=() if host.goes_with else (f"ip address del {NEARBY_ADDRESS}/32 dev lo || true",),
                     opts=there,
                 ),
             ]
@@ -204,16 +187,9 @@ class Registry(pulumi.ComponentResource):
         )
 
     def _serving(
-        self,
-        name: str,
-        host: Host,
-        authority: pki.Authority,
-        http_secret: Password,
-        password: Password,
+        self, name: str, host: Host, authority: pki.Authority, http_secret: Password, password: Password
     ) -> Agent:
-        there = pulumi.ResourceOptions(
-            parent=self, deleted_with=host.machine or host.goes_with
-        )
+        there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)
         certificate = pki.Certificate(
             f"{name}-{host.name}-certificate",
             authority=authority,
@@ -234,21 +210,15 @@ class Registry(pulumi.ComponentResource):
             connection=host.connection,
             service="mooring-registry",
             files={
-                f"{CONFIGURATION}/config.yml": _closed(
-                    http_secret.value.apply(registry_configuration)
-                ),
-                f"{CONFIGURATION}/htpasswd": _closed(
-                    password.bcrypt.apply(lambda hashed: f"{USER}:{hashed}\n")
-                ),
+                f"{CONFIGURATION}/config.yml": _closed(http_secret.value.apply(registry_configuration)),
+                f"{CONFIGURATION}/htpasswd": _closed(password.bcrypt.apply(lambda hashed: f"{USER}:{hashed}\n")),
                 f"{CONFIGURATION}/tls.pem": _closed(certificate.certificate_pem),
                 f"{CONFIGURATION}/tls.key": _closed(certificate.private_key_pem),
             },
             directories={CONFIGURATION: {"mode": "0700"}},
             unit=image.reference.apply(unit),
             listens=PORT,
-            leftovers=()
-            if host.goes_with
-            else (f"docker volume rm --force {CONTAINER} >/dev/null",),
+            leftovers=() if host.goes_with else (f"docker volume rm --force {CONTAINER} >/dev/null",),
             opts=there,
         )
 
@@ -288,10 +258,7 @@ def proxy_configuration(registries: Sequence[str]) -> str:
     All hosts ask the same one as long as it answers, so that a push in pieces arrives in one place. TLS and the
     password go through untouched: the proxy sees neither.
     """
-    lines = [
-        f"  server registry-{place} {address}:{PORT}\n"
-        for place, address in enumerate(registries, start=1)
-    ]
+    lines = [f"  server registry-{place} {address}:{PORT}\n" for place, address in enumerate(registries, start=1)]
     return PROXY_CONFIGURATION_HEAD + "".join(lines)
 
 
@@ -359,10 +326,7 @@ def registry_configuration(http_secret: str) -> str:
         {
             "version": "0.1",
             "log": {"level": "info"},
-            "storage": {
-                "filesystem": {"rootdirectory": "/var/lib/registry"},
-                "delete": {"enabled": True},
-            },
+            "storage": {"filesystem": {"rootdirectory": "/var/lib/registry"}, "delete": {"enabled": True}},
             "http": {
                 "addr": f":{PORT}",
                 "secret": http_secret,
@@ -373,12 +337,8 @@ def registry_configuration(http_secret: str) -> str:
                 },
                 "draintimeout": "10s",
             },
-            "auth": {
-                "htpasswd": {"realm": "registry", "path": "/etc/distribution/htpasswd"}
-            },
-            "health": {
-                "storagedriver": {"enabled": True, "interval": "10s", "threshold": 3}
-            },
+            "auth": {"htpasswd": {"realm": "registry", "path": "/etc/distribution/htpasswd"}},
+            "health": {"storagedriver": {"enabled": True, "interval": "10s", "threshold": 3}},
         },
         indent=1,
     )
@@ -401,23 +361,17 @@ def _trust(
     authority: pki.Authority | None = None,
 ) -> Files:
     """What makes a host's engine trust the registry at `address`, and Nomad's driver log in there."""
-    login = password.apply(
-        lambda known: {"content": credentials(address, username, known), "mode": "0600"}
-    )
+    login = password.apply(lambda known: {"content": credentials(address, username, known), "mode": "0600"})
     files: dict[str, Any] = {IMAGE_CREDENTIALS: login}
     if authority is not None:
         # Where Docker looks for the authority of exactly this registry; nothing else is trusted by it.
-        files[f"/etc/docker/certs.d/{address}/ca.crt"] = {
-            "content": authority.certificate_pem
-        }
+        files[f"/etc/docker/certs.d/{address}/ca.crt"] = {"content": authority.certificate_pem}
     return Files(
         resource_name,
         connection=host.connection,
         files=files,
         directories={"/etc/nomad": {"mode": "0700"}},
-        opts=pulumi.ResourceOptions(
-            parent=parent, deleted_with=host.machine or host.goes_with
-        ),
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=host.machine or host.goes_with),
     )
 
 
