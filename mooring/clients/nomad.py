@@ -267,7 +267,8 @@ class Nomad:
                 for line in response.iter_lines(chunk_size=1):
                     if line.strip(b" {}"):
                         yield from rows(json.loads(line).get("Events"))
-            except requests.RequestException as error:
+            except (requests.RequestException, ValueError) as error:
+                # An agent that ends writes its last words into the stream, and they are no JSON.
                 raise Unreachable(f"{urlsplit(response.url).hostname}: the stream of events broke: {error}") from error
 
     def promote(self, deployment: str) -> Json:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mooring.drills.drill import Drill
-from mooring.drills.faults import agents, containers, network, nodes, operations, program
+from mooring.drills.faults import agents, containers, disks, network, nodes, operations, program
 from mooring.drills.stage import CannotDrill
 
 DRILLS: tuple[Drill, ...] = (
@@ -26,6 +26,7 @@ DRILLS: tuple[Drill, ...] = (
     agents.CONSUL_DOWN,
     operations.WITHOUT_REGISTRY,
     network.LOSSY,
+    disks.FULL_DISK,
     nodes.COLD_START,
     program.KILLED_UP,
 )

@@ -116,7 +116,7 @@ class Scene:
         )
 
         def mend_now() -> None:
-            self.run(host, f"{{ {mend}; }}; systemctl stop {unit}.timer 2>/dev/null || true")
+            self.run(host, f"{{ {mend}\n}}; systemctl stop {unit}.timer 2>/dev/null || true")
 
         return mend_now
 

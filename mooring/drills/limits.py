@@ -60,7 +60,9 @@ that was replaced may go on for beside its replacement. A Nomad client that happ
 nothing from it and does not know why: its kernel goes on acknowledging. Before 1.10 Nomad cannot be told to notice
 sooner than after 40 s (nomad#14869)."""
 
-PARTITION = Limits(full_within=15, out_of_balancer_within=5, settled_within=30, loses_capacity=True)
+PARTITION = FROZEN_NODE
+"""From outside the two look alike: packets get no answer, and no refusal either."""
+
 FAILOVER = 30.0
 """Seconds: a client of which a new leader of Nomad hears nothing is marked down after 21 in a small stack."""
 

@@ -1,7 +1,7 @@
 """Performing one drill: steady, instruments on, fault, whole again, mended, steady, instruments off, verdict."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from mooring.drills.stage import CannotDrill, Stage
 from mooring.drills.strangers import Strangers
 from mooring.drills.timeline import Event, Timeline, What
 from mooring.drills.traffic import Request, Traffic
-from mooring.drills.writes import Audit, ConsulKeys, Ledger, NomadVariables, sweep
+from mooring.drills.writes import Audit, ConsulKeys, Ledger, NomadVariables, Store, sweep
 from mooring.waiting import SYSTEM, Clock, TimedOut, wait_for
 
 Say = Callable[[str], None]
@@ -53,116 +53,136 @@ def perform(drill: Drill, stage: Stage, *, rate: float, say: Say, clock: Clock =
     """Raises only when it is interrupted, and then too has mended what it broke."""
     possible(drill, stage)
     begun = datetime.now(UTC)
-
-    def outcome(*complaints: str) -> Outcome:
-        return Outcome(name=drill.name, what=drill.what, begun=begun, limits=drill.limits, complaints=complaints)
-
     timeline = Timeline(clock, follower=lambda event: _tell(event, say))
     scene = Scene(stage=stage, timeline=timeline, say=say, clock=clock, unsteady=lambda: steady.complaints(stage))
+    stores = [ConsulKeys(stage.consul), NomadVariables(stage.nomad)]
+    with scene.undo, _nothing_left_in(stores):
+        if hindrances := _hindrances(drill, scene):
+            return Outcome(name=drill.name, what=drill.what, begun=begun, limits=drill.limits, complaints=hindrances)
+        return _measured(drill, scene, stores, begun=begun, rate=rate)
+
+
+@contextmanager
+def _nothing_left_in(stores: Sequence[Store]) -> Generator[None]:
+    """Take away what was written in any case, and before it what an earlier drill left that was killed."""
+    with suppress(*BROKE_OFF):
+        sweep(stores)
+    try:
+        yield
+    finally:
+        with suppress(*BROKE_OFF):
+            sweep(stores)
+
+
+def _hindrances(drill: Drill, scene: Scene) -> tuple[str, ...]:
+    """Why it cannot begin, though everything was arranged for it that can be."""
     if drill.prepare is not None:
         try:
             drill.prepare(scene)
         except BROKE_OFF as error:
-            return outcome(f"could not be prepared: {error}")
-    say("is the stack steady?")
-    if unsteady := _steady(stage, STEADY_WITHIN, say, clock):
-        return outcome(*(f"not begun: {complaint}" for complaint in unsteady))
-    stores = [ConsulKeys(stage.consul), NomadVariables(stage.nomad)]
-    sweep(stores)
+            return (f"could not be prepared: {error}",)
+    scene.say("is the stack steady?")
+    return tuple(f"not begun: {complaint}" for complaint in _steady(scene, STEADY_WITHIN))
+
+
+def _measured(drill: Drill, scene: Scene, stores: Sequence[Store], *, begun: datetime, rate: float) -> Outcome:
+    """The fault under load, between the two steady states, and everything that was seen."""
+    stage, complaints = scene.stage, scene.complaints
     ledger, strangers, traffic = Ledger.on(stage.consul, stage.nomad), Strangers.at(stage), Traffic(stage.url, rate)
+    scene.load = lambda: traffic.count
     with ExitStack() as instruments:
-        for instrument in (Recorder(stage, timeline), ledger, strangers, traffic):
+        for instrument in (Recorder(stage, scene.timeline), ledger, strangers, traffic):
             instruments.enter_context(instrument)
-        say(f"{rate:g} requests a second on {stage.url}")
-        clock.sleep(SETTLE)
-        scene.load = lambda: traffic.count
-        broke_off = _play(drill, scene)
-        say("is all as it was?")
-        unsteady = _steady(stage, drill.limits.settled_within, say, clock)
-        settled = None if unsteady else clock.now()
-        if settled is not None:
-            say(f"does it last for {drill.limits.watched_for:g} s?")
-            clock.sleep(drill.limits.watched_for)
-            unsteady = [f"it did not last: {complaint}" for complaint in _steady(stage, 0, say, clock)]
-    if scene.fault_at is None:
-        return outcome(*broke_off)
-    say("is every acknowledged write there, and does the preview show nothing?")
-    facts = _facts(scene, stage, settled)
-    audits: list[Audit] = []
+        scene.say(f"{rate:g} requests a second on {stage.url}")
+        scene.clock.sleep(SETTLE)
+        _play(drill, scene)
+        settled = _settled(drill, scene)
+    facts, audits = _facts(scene, settled), list[Audit]()
+    scene.say("is every acknowledged write there, and does the preview show nothing?")
     try:
         audits = ledger.audit(stores)
     except BROKE_OFF as error:
-        scene.complaints.append(f"the acknowledged writes could not be looked for: {error}")
-    difference = stage.difference()
-    found = figures(facts, timeline.events(), traffic.requests, audits, strangers.attempts)
+        complaints.append(f"the acknowledged writes could not be looked for: {error}")
+    if difference := stage.difference():
+        complaints.append(f"afterwards a preview shows: {difference}")
+    events, requests = scene.timeline.events(), traffic.requests
+    found = figures(facts, events, requests, audits, strangers.attempts)
+    came_to_it = scene.fault_at is not None
+    if came_to_it:
+        complaints += limits.complaints(found, drill.limits)
     return Outcome(
         name=drill.name,
         what=drill.what,
         begun=begun,
         limits=drill.limits,
-        complaints=(
-            *broke_off,
-            *scene.complaints,
-            *limits.complaints(found, drill.limits),
-            *(f"afterwards: {complaint}" for complaint in unsteady),
-            *([f"afterwards a preview shows: {difference}"] if difference else []),
-        ),
-        facts=facts,
-        figures=found,
-        events=tuple(timeline.events()),
-        requests=tuple(traffic.requests),
+        complaints=tuple(complaints),
+        facts=facts if came_to_it else None,
+        figures=found if came_to_it else None,
+        events=tuple(events),
+        requests=tuple(requests),
     )
 
 
-def _play(drill: Drill, scene: Scene) -> Sequence[str]:
+def _settled(drill: Drill, scene: Scene) -> float | None:
+    """When all was as before; None when it never was. What is not so by then, or not for long, is a complaint."""
+    scene.say("is all as it was?")
+    if unsteady := _steady(scene, drill.limits.settled_within):
+        scene.complaints += [f"afterwards: {complaint}" for complaint in unsteady]
+        return None
+    settled = scene.clock.now()
+    scene.say(f"does it last for {drill.limits.watched_for:g} s?")
+    scene.clock.sleep(drill.limits.watched_for)
+    scene.complaints += [f"afterwards, and not for long: {complaint}" for complaint in _steady(scene, 0)]
+    return settled
+
+
+def _play(drill: Drill, scene: Scene) -> None:
     """The fault, until the app is whole again or its deadline has passed; mended in any case."""
-    broke_off: list[str] = []
     try:
         drill.fault(scene)
         with suppress(TimedOut):
             scene.until(lambda: _whole(drill, scene), "the app is whole again", within=drill.deadline)
     except BROKE_OFF as error:
-        broke_off.append(f"the drill broke off: {error}")
+        scene.complaints.append(f"the drill broke off: {error}")
     finally:
         try:
             scene.undo.close()
         except BROKE_OFF as error:
-            broke_off.append(f"the drill could not be undone: {error}")
-    return broke_off
+            scene.complaints.append(f"the drill could not be undone: {error}")
 
 
 def _whole(drill: Drill, scene: Scene) -> bool | None:
-    full, fewest = capacity(_facts(scene, scene.stage, None), scene.timeline.events())
+    full, fewest = capacity(_facts(scene, None), scene.timeline.events())
     lost = fewest < scene.stage.desired
     return True if full is not None and (lost or not drill.limits.loses_capacity) else None
 
 
-def _facts(scene: Scene, stage: Stage, settled: float | None) -> Facts:
+def _facts(scene: Scene, settled: float | None) -> Facts:
     now = scene.clock.now()
     return Facts(
         fault=now if scene.fault_at is None else scene.fault_at,
         ended=now,
         victims=scene.victims,
         unwell=frozenset(scene.unwell),
-        desired=stage.desired,
+        desired=scene.stage.desired,
         settled=settled,
         restored=scene.restored_at,
     )
 
 
-def _steady(stage: Stage, within: float, say: Say, clock: Clock) -> list[str]:
+def _steady(scene: Scene, within: float) -> list[str]:
     """What is still not well after `within` seconds."""
     found: list[str] = []
 
     def well() -> bool | None:
         nonlocal found
-        before, found = found, steady.complaints(stage)
+        before, found = found, list(scene.unsteady())
         if found and found != before:
-            say(f"not yet: {found[0]}")
+            scene.say(f"not yet: {found[0]}")
         return None if found else True
 
     with suppress(TimedOut):
-        wait_for(well, "the stack is steady", within=within, every=0.5, clock=clock)
+        wait_for(well, "the stack is steady", within=within, every=0.5, clock=scene.clock)
     return found
 
 

@@ -143,10 +143,11 @@ class _Picture:
 
     def _steps(self, steps: Sequence[tuple[float, int]], top: int, most: int) -> str:
         points: list[str] = []
-        height: float = top + LANE
-        for at, count in steps:
+        levels = [(at, top + LANE - (LANE - 4) * count / (most or 1)) for at, count in steps]
+        height = levels[0][1] if levels else float(top + LANE)
+        for at, level in levels:
             points.append(f"{self._x(at)},{height:.1f}")
-            height = top + LANE - (LANE - 4) * count / (most or 1)
+            height = level
             points.append(f"{self._x(at)},{height:.1f}")
         points.append(f"{self._x(self._to)},{height:.1f}")
         return f'<polyline class="line" points="{" ".join(points)}"/>'

@@ -114,4 +114,5 @@ def _response(request: requests.PreparedRequest, reply: Reply) -> requests.Respo
     made.encoding = "utf-8"
     # Through text and back: nobody shares an object with a server.
     made._content = (reply.body if reply.plain else json.dumps(reply.body)).encode()  # noqa: SLF001
+    made._content_consumed = True  # noqa: SLF001 -- all of it is here, whoever wants it as a stream
     return made

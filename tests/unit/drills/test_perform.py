@@ -63,8 +63,13 @@ class World:
         assert self.timeline is not None
         self.timeline.add(What.CAPACITY, counts={f"n{n}": 1 for n in range(instances)})
 
-    def perform(self, fault: Callable[[Scene], None], limits: Limits | None = None) -> Outcome:
-        drill = Drill(name="it", what="…", fault=fault, limits=limits or Limits())
+    def perform(
+        self,
+        fault: Callable[[Scene], None],
+        limits: Limits | None = None,
+        prepare: Callable[[Scene], None] | None = None,
+    ) -> Outcome:
+        drill = Drill(name="it", what="…", prepare=prepare, fault=fault, limits=limits or Limits())
         on = SimpleNamespace(**{**vars_of(stage()), "difference": lambda: self.difference})
         return perform(drill, on, rate=10, say=lambda _: None, clock=self.clock)  # type: ignore[arg-type] -- as a stage
 
@@ -139,6 +144,19 @@ def test_an_interrupt_mends_what_is_broken_and_goes_on_to_whoever_asked(world: W
     assert mended == ["it"]
 
 
+def test_what_was_arranged_is_mended_also_when_the_drill_does_not_begin(world: World) -> None:
+    mended: list[str] = []
+
+    def arrange(scene: Scene) -> None:
+        with scene.afterwards("mended", lambda: mended.append("it")):
+            world.unsteady = ["job hello: 2 of 3 healthy"]
+
+    outcome = world.perform(nothing, prepare=arrange)
+
+    assert outcome.complaints == ("not begun: job hello: 2 of 3 healthy",)
+    assert mended == ["it"]
+
+
 def test_what_cannot_be_mended_is_said(world: World) -> None:
     def cannot() -> None:
         raise Unreachable("n1 does not answer")
@@ -210,4 +228,4 @@ def test_a_stack_that_is_well_only_for_a_moment_is_not_well(world: World) -> Non
 
     complaints: Sequence[str] = world.perform(fault).complaints
 
-    assert complaints == ("afterwards: it did not last: nomad: node n3 is down and eligible",)
+    assert complaints == ("afterwards, and not for long: nomad: node n3 is down and eligible",)
