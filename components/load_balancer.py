@@ -70,34 +70,24 @@ class LoadBalancer(pulumi.ComponentResource):
         super().__init__("platform:load_balancer:LoadBalancer", name, None, opts)
         if problems := list(route_problems(routes)):
             raise ValueError(f"LoadBalancer {name}: {'; '.join(problems)}")
-        rendered = configuration(
-            {path: (service.name, service.health) for path, service in routes.items()},
-            timings,
-        )
+        rendered = configuration({path: (service.name, service.health) for path, service in routes.items()}, timings)
         agents = [
             Agent(
                 f"{name}-{host.name}",
                 connection=host.connection,
                 service="mooring-haproxy",
-                files={
-                    CONFIGURATION: {"content": rendered},
-                    WAITING: {"content": WAIT},
-                },
+                files={CONFIGURATION: {"content": rendered}, WAITING: {"content": WAIT}},
                 unit=UNIT,
                 reload_on=(CONFIGURATION, WAITING),
                 listens=HTTP_PORT,
                 leftovers=() if host.goes_with else (f"rm -f {ADMIN_SOCKET}",),
-                opts=pulumi.ResourceOptions(
-                    parent=self, deleted_with=host.machine or host.goes_with
-                ),
+                opts=pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with),
             )
             for host in hosts
         ]
         address = hosts[0].address
         if network.floating is not None:
-            agents += [
-                self._holder(name, host, hosts, network, timings) for host in hosts
-            ]
+            agents += [self._holder(name, host, hosts, network, timings) for host in hosts]
             address = pulumi.Output.from_input(network.floating)
         if network.door is not None:
             address = network.door
@@ -105,25 +95,14 @@ class LoadBalancer(pulumi.ComponentResource):
             f"{name}-page",
             url=address.apply(lambda place: f"http://{place}{next(iter(routes))}"),
             # The balancer comes up beside the apps; its page is asked for when they are there.
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[*agents, *(s.job for s in routes.values())]
-            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*agents, *(s.job for s in routes.values())]),
         )
         self.url = page.url
         self.register_outputs({"url": self.url})
 
-    def _holder(
-        self,
-        name: str,
-        host: Host,
-        hosts: Sequence[Host],
-        network: HostNetwork,
-        timings: Timings,
-    ) -> Agent:
+    def _holder(self, name: str, host: Host, hosts: Sequence[Host], network: HostNetwork, timings: Timings) -> Agent:
         """What holds the floating address on `host`, or stands by to take it."""
-        known = pulumi.Output.all(
-            host.address, *(other.address for other in hosts if other is not host)
-        )
+        known = pulumi.Output.all(host.address, *(other.address for other in hosts if other is not host))
         told = known.apply(
             lambda addresses: vrrp_configuration(
                 name=host.name,
@@ -158,18 +137,13 @@ def route_problems(routes: Mapping[str, Service]) -> Iterator[str]:
 def configuration(routes: Mapping[str, tuple[str, str]], timings: Timings) -> str:
     """HAProxy's configuration for path prefixes that lead to (service, health path); the longest prefix wins."""
     lines = [_global(timings), _frontend(routes)]
-    lines += [
-        _backend(service, health) for service, health in sorted(set(routes.values()))
-    ]
+    lines += [_backend(service, health) for service, health in sorted(set(routes.values()))]
     return "\n".join(lines)
 
 
 def _frontend(routes: Mapping[str, tuple[str, str]]) -> str:
     longest_first = sorted(routes, key=len, reverse=True)
-    rules = [
-        f"  use_backend {routes[path][0]} if {{ path_beg {path} }}"
-        for path in longest_first
-    ]
+    rules = [f"  use_backend {routes[path][0]} if {{ path_beg {path} }}" for path in longest_first]
     return "\n".join(["frontend http", f"  bind :{HTTP_PORT}", *rules]) + "\n"
 
 
@@ -279,13 +253,7 @@ WantedBy=multi-user.target
 
 
 def vrrp_configuration(
-    *,
-    name: str,
-    address: str,
-    others: Sequence[str],
-    floating: str,
-    priority: int,
-    timings: Timings,
+    *, name: str, address: str, others: Sequence[str], floating: str, priority: int, timings: Timings
 ) -> str:
     """Keepalived's configuration of one host.
 
