@@ -20,7 +20,9 @@ def local_nodes(owner: str) -> Mapping[str, str]:
     Empty where no engine answers: then no host of the stack can be one of its containers.
     """
     try:
-        found = docker.from_env().containers.list(all=True, filters={"label": f"org.mooring.stack={owner}"})
+        # Not every container of a stack is one of its hosts: the door before several balancers is none.
+        labels = [f"org.mooring.stack={owner}", "org.mooring.host"]
+        found = docker.from_env().containers.list(all=True, filters={"label": labels})
     except docker.errors.DockerException:
         return {}
     return {str(container.labels["org.mooring.host"]): str(container.name) for container in found}
