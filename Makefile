@@ -8,10 +8,10 @@ BIN       := .venv/bin
 TOOLCHAIN := $(PYTHON) -m mooring.toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview status down prepare stop-engine check test bench lock
+.PHONY: help up preview status down prepare stop-engine check test test-machines bench lock
 
 help: ## Print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  STACK=dev by default; ARGS="…" hands options on.'
 
@@ -42,6 +42,10 @@ check: prepare ## Lint, formatting, types, the layers' arrows, spelling
 test: prepare ## The fast tests, then a real cluster from the stack `test`
 	$(BIN)/pytest tests/unit tests/bench $(ARGS)
 	REQUIRE_LIVE=1 $(BIN)/pytest tests/live $(ARGS)
+
+test-machines: ## Virtual machines: what their kinds promise, and a real cluster on three of them; up to an hour
+	@$(TOOLCHAIN) prepare --stack vm
+	REQUIRE_LIVE=1 $(BIN)/pytest -m slow tests/live $(ARGS)
 
 bench: prepare ## Ratios: a bring-up to a plain script; 100 and 1,000 jobs to nothing at all and to OpenTofu
 	$(BIN)/pytest -q tests/bench

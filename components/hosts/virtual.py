@@ -18,6 +18,9 @@ BOOTS_WITHIN = pulumi.CustomTimeouts(create="5m", update="5m")
 BOOTS_EMULATED_WITHIN = pulumi.CustomTimeouts(create="20m", update="20m")
 """Three at once took 76 s on two cores that had nothing else to do, and one took 5 minutes on two that had."""
 
+EMULATED_PATIENCE = 8
+"""With three machines on two cores that ran four other stacks, starting a small service took more than 105 s."""
+
 SSH = 22
 AMONG_SERVERS = (8300, 4647)
 """Ports of Consul's and Nomad's servers for one another: one that was restarted is back when these are open."""
@@ -81,7 +84,11 @@ class VirtualHost(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["boot"]),
         )
         there = machine.uuid.apply(lambda _: address)
-        way_in = {"private_key": key.private_key, "host_key": host_key.public_key}
+        way_in = {
+            "private_key": key.private_key,
+            "host_key": host_key.public_key,
+            "patience": EMULATED_PATIENCE if emulated else 1,
+        }
         ready = kind.Host(
             f"{name}-ready",
             name=name,

@@ -46,6 +46,9 @@ class Connection(BaseModel, extra="forbid", frozen=True):
     host_key: str
     """The host's public key, pinned: `ssh-ed25519 AAAA…`. Another key is another host."""
 
+    patience: float = Field(default=1.0, ge=1)
+    """How many times as long as usual everything on it may take."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -77,10 +80,10 @@ class Connections:
     def answer(self, where: Connection, command: str, stdin: bytes, within: float) -> Answer:
         future = asyncio.run_coroutine_threadsafe(self._run(where, command, stdin), self._loop)
         try:
-            return future.result(within)
+            return future.result(within * where.patience)
         except FutureTimeout:
             future.cancel()
-            raise Unreachable(f"{where.address}: no answer within {within:g} s") from None
+            raise Unreachable(f"{where.address}: no answer within {within * where.patience:g} s") from None
 
     def forget_silence(self) -> None:
         self._silent.clear()
@@ -141,10 +144,10 @@ async def _connect(where: Connection) -> "asyncssh.SSHClientConnection":
                 server_host_key_algs=[pinned.get_algorithm()],
                 config=None,  # the person's own ~/.ssh/config must not change what a run does
                 agent_path=None,
-                keepalive_interval=5,
+                keepalive_interval=5 * where.patience,
                 keepalive_count_max=3,
             ),
-            CONNECT_WITHIN,
+            CONNECT_WITHIN * where.patience,
         )
     except (library.HostKeyNotVerifiable, library.KeyExchangeFailed) as error:
         raise Untrusted(
@@ -154,7 +157,7 @@ async def _connect(where: Connection) -> "asyncssh.SSHClientConnection":
     except library.PermissionDenied as error:
         raise Untrusted(f"{where.address} refused the key of {where.user}") from error
     except (library.Error, OSError, TimeoutError) as error:
-        reason = str(error) or f"no answer within {CONNECT_WITHIN:g} s"
+        reason = str(error) or f"no answer within {CONNECT_WITHIN * where.patience:g} s"
         raise Unreachable(f"{where.address}:{where.port} cannot be reached by SSH: {reason}") from error
 
 

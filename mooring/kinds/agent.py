@@ -312,15 +312,16 @@ def _starting(spec: AgentSpec, action: str) -> Iterator[str]:
         yield f"rm -f {_changing(spec)}"
         return
     yield f"systemctl {action} {name}"
+    seconds = int(LISTENING_WITHIN * spec.connection.patience)
     yield f"""
-for _ in $(seq {LISTENING_WITHIN * 10}); do
+for _ in $(seq {seconds * 10}); do
   if systemctl is-active --quiet {name} && bash -c '</dev/tcp/127.0.0.1/{spec.listens}' 2>/dev/null; then
     rm -f {_changing(spec)}
     exit 0
   fi
   sleep 0.1
 done
-echo "{spec.service} does not listen on port {spec.listens} after {LISTENING_WITHIN} s; its last lines:" >&2
+echo "{spec.service} does not listen on port {spec.listens} after {seconds} s; its last lines:" >&2
 journalctl -u {name} -n 12 --no-pager -o cat >&2
 exit 1"""
 
@@ -365,7 +366,7 @@ def _wait_for_membership(spec: AgentSpec, member: Membership, id_: str, work: Wo
         return None if last else True
 
     try:
-        wait_for(content, member.name, within=MEMBER_WITHIN, every=0.5, clock=work.clock)
+        wait_for(content, member.name, within=MEMBER_WITHIN * spec.connection.patience, every=0.5, clock=work.clock)
     except TimedOut as error:
         raise NotHealthy(id_, {}, [last]) from error
 
