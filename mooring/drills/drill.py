@@ -88,6 +88,10 @@ class Scene:
     def step(self, what: str) -> None:
         self.timeline.add(What.STEP, detail=what)
 
+    def over(self, what: str) -> None:
+        """Say that there is nothing to mend, and that from now on all has to become as it was."""
+        self.restored_at = self.timeline.add(What.RESTORED, detail=what).at
+
     @contextmanager
     def afterwards(self, what: str, mend: Callable[[], object]) -> Generator[None]:
         """Mend it when the drill is over, however it ends; inside the block it is broken."""

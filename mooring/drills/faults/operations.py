@@ -64,6 +64,7 @@ def _drains(scene: Scene) -> None:
         turn += 1
         scene.step(f"{host.name} is drained")
         _drain(scene, host)
+    scene.over(f"{turn} drains are done")
 
 
 def _drain(scene: Scene, host: Host) -> None:
@@ -97,6 +98,7 @@ def _reloads(scene: Scene) -> None:
         for edge in edges:
             scene.run(edge, f"systemctl reload {BALANCER}")
         scene.clock.sleep(RELOAD_EVERY)
+    scene.over("the last reload is done")
 
 
 def _without_registry(scene: Scene) -> None:

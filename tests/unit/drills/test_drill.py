@@ -68,6 +68,14 @@ def test_the_first_fault_is_the_one_that_is_counted_from(scene: Scene) -> None:
     assert (scene.victims, scene.unwell) == ({"n1": "10.0.0.1"}, {"n2"})
 
 
+def test_what_has_an_end_of_its_own_is_over_then(scene: Scene) -> None:
+    scene.fault("many reloads")
+    scene.clock.sleep(200)
+    scene.over("the last one is done")
+
+    assert (scene.fault_at, scene.restored_at) == (0, 200)
+
+
 def test_hosts_without_an_outside_are_named() -> None:
     drill = Drill(name="node", what="…", fault=lambda _: None, limits=Limits(), from_outside=True)
 
