@@ -58,6 +58,18 @@ ENGINE_CAPABILITIES = (
 """What an app may ask for at most: Docker's defaults without those that reach the network's or the host's insides."""
 
 
+WAKE = (
+    f"for _ in $$(seq 60); do if [ -d {DATA}/client ]; then curl --silent --max-time 1 --output /dev/null "
+    f"--cacert {CONFIGURATION}/tls/ca.pem https://localhost:{HTTP_PORT}/v1/client/stats; fi; sleep 0.5; done &"
+)
+"""Ask the agent for half a minute after its start, in the background, and take no notice of the answer, which is no.
+
+A client that has registered sends its first heartbeat after a random time of up to 10 s, and one that found no leader
+asks again after 15 to 30 s; it counts as down after 6 s, and its instances are placed anew. It does either at once when
+a call to a server succeeds, and to refuse us it has to make one. Without it four of ten restarts of an agent cost its
+instances; with it none of eighteen did.
+"""
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentArgs:
     host: Host
@@ -285,6 +297,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 ExecStart={program(version)} agent -config={CONFIGURATION}
+ExecStartPost=/bin/sh -c '{WAKE}'
 ExecReload=/bin/kill -HUP $MAINPID
 KillSignal=SIGINT
 KillMode=process

@@ -111,6 +111,14 @@ def test_every_server_is_told_how_long_its_silence_may_last() -> None:
     assert consul_agent(timings=careful)["performance"]["raft_multiplier"] == 5
 
 
+def test_a_client_is_woken_after_every_start_of_its_agent_and_nobody_waits_for_that() -> None:
+    (line,) = (line for line in nomad.unit("1.6.3").splitlines() if line.startswith("ExecStartPost="))
+
+    assert "https://localhost:4646/v1/client/stats" in line
+    assert "$$(seq 60)" in line  # or systemd would look for a variable of that name
+    assert line.endswith("&'")
+
+
 def test_only_a_server_may_speak_as_one() -> None:
     assert "server.global.nomad" not in nomad.certificate_names(frozenset({Role.CLIENT}))
     assert "server.global.nomad" in nomad.certificate_names(frozenset({Role.SERVER}))
