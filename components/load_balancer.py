@@ -15,7 +15,8 @@ HTTP_PORT = 80
 ADMIN_SOCKET = "/run/mooring-haproxy.sock"
 CONFIGURATION = "/etc/mooring/haproxy/haproxy.cfg"
 WAITING = "/etc/mooring/haproxy/wait.lua"
-SERVERS = "/var/lib/mooring-haproxy/servers"
+STATE = "/var/lib/mooring-haproxy"
+SERVERS = f"{STATE}/servers"
 ALIVE_PORT = 8405
 VRRP_CONFIGURATION = "/etc/mooring/vrrp/keepalived.conf"
 HIGHEST_PRIORITY = 150
@@ -80,7 +81,7 @@ class LoadBalancer(pulumi.ComponentResource):
                 unit=UNIT,
                 reload_on=(CONFIGURATION, WAITING),
                 listens=HTTP_PORT,
-                leftovers=() if host.goes_with else (f"rm -f {ADMIN_SOCKET}",),
+                leftovers=() if host.goes_with else (f"rm -rf -- {ADMIN_SOCKET} {STATE}",),
                 opts=pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with),
             )
             for host in hosts

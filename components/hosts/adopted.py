@@ -11,6 +11,8 @@ from mooring.kinds import host as kind
 from mooring.kinds.host_claim import Claim
 from mooring.kinds.host_packages import Packages
 from mooring.kinds.host_survey import Survey
+from mooring.kinds.host_sysctls import Sysctls
+from mooring.kinds.host_units import Units
 
 MEMORY = 640
 """MiB that both agents and a few small apps really use."""
@@ -20,6 +22,9 @@ DISK = 4096
 
 ENGINE_DATA = ("/var/lib/docker", "/var/lib/containerd", "/etc/docker")
 """What Debian's engine writes and its package leaves."""
+
+KERNEL = {"net.ipv4.tcp_retries2": "4", "net.ipv4.tcp_syn_retries": "2"}
+"""A peer that vanished is given up after 3 s (retries) or 7 s (first contact), not after a quarter of an hour."""
 
 OURS = ("/etc/consul.d", "/var/lib/consul", "/etc/nomad.d", "/etc/nomad", "/var/lib/nomad")
 """Where only we may put something, so that all of it can be taken away again."""
@@ -65,11 +70,28 @@ class AdoptedHost(pulumi.ComponentResource):
             data=ENGINE_DATA if "docker.io" in needed(group.roles) else (),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[claim]),
         )
+        engine = (
+            Units(
+                f"{name}-units",
+                connection=way_in,
+                units={"docker.service": {}},
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
+            )
+            if "docker.io" in needed(group.roles)
+            else packages
+        )
+        kernel = Sysctls(
+            f"{name}-sysctls",
+            connection=way_in,
+            path="/etc/sysctl.d/60-mooring.conf",
+            values=KERNEL,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
+        )
         ready = kind.Host(
             f"{name}-ready",
             name=name,
             connection=way_in,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[engine, kernel]),
         )
         address = pulumi.Output.from_input(machine.address)
         self.host = Host(
@@ -168,7 +190,7 @@ def ports(roles: frozenset[Role]) -> dict[str, str]:
 
 def needed(roles: frozenset[Role]) -> dict[str, dict[str, str]]:
     """The packages by name; the fields of `mooring.kinds.host_packages.Package`."""
-    packages: dict[str, dict[str, str]] = {"ca-certificates": {}, "haproxy": {}}
+    packages: dict[str, dict[str, str]] = {"ca-certificates": {}, "haproxy": {}, "procps": {}}
     if {Role.CLIENT, Role.REGISTRY, Role.SERVER} & roles:
         # Whatever engine a machine has already stays: Docker's own package would be pushed out by Debian's.
         packages["docker.io"] = {"provided_by": "dockerd"}

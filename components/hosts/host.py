@@ -8,10 +8,10 @@ from typing import Any
 
 import pulumi
 import pulumi_docker as docker
-from components.hosts.virtual_site import VirtualSite
-from mooring.kinds.ssh import KeyPair
 
+from components.hosts.virtual_site import VirtualSite
 from mooring.kinds.host_survey import Survey
+from mooring.kinds.ssh import KeyPair
 
 
 class Role(StrEnum):

@@ -6,14 +6,14 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
+
 from components.access import IMAGE_CREDENTIALS, Endpoint
+from components.hosts import Host, Role
 from components.start import texts
 from components.timings import Timings, text
-from mooring.toolchain import binaries
-
-from components.hosts import Host, Role
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
+from mooring.toolchain import binaries
 
 HTTP_PORT = 4646
 CONSUL_PORT = 8501

@@ -55,6 +55,9 @@ class FakeHost:
     state: str = "running"
     failed_units: tuple[str, ...] = ()
     packages: FakePackages = field(default_factory=FakePackages)
+    kernel: dict[str, str] = field(
+        default_factory=lambda: {"net.ipv4.tcp_retries2": "15", "net.ipv4.tcp_rmem": "4096 131072 6291456"}
+    )
     ports: set[str] = field(default_factory=set[str])
     """That somebody listens on, as `tcp/80`."""
 
@@ -109,20 +112,26 @@ class FakeHost:
 
     def _told_as_a_whole(self, script: str) -> str | None:
         """What a script prints that is understood as one and not by its lines; None for any other."""
-        match script:
-            case host.FACTS:
-                return self._facts()
-            case host.FAILED_UNITS:
-                return " ".join(self.failed_units)
-            case host_claim.LOOK:
-                return self.content(host_claim.CLAIM) if host_claim.CLAIM in self.entries else ""
-            case ledger.SWEEP:
-                self._sweep()
-                return ""
-            case _ if script.startswith(host_survey.ASKING):
-                return self._surveyed(script)
-            case _:
-                return self.packages.run(script)
+        exactly: dict[str, Callable[[], str]] = {
+            host.FACTS: self._facts,
+            host.FAILED_UNITS: lambda: " ".join(self.failed_units),
+            host_claim.LOOK: lambda: self.content(host_claim.CLAIM) if host_claim.CLAIM in self.entries else "",
+            ledger.SWEEP: self._sweep,
+        }
+        if script in exactly:
+            return exactly[script]()
+        if script.startswith("if systemctl cat "):
+            return self._units(script)
+        return self._surveyed(script) if script.startswith(host_survey.ASKING) else self.packages.run(script)
+
+    def _units(self, script: str) -> str:
+        lines: list[str] = []
+        for name in re.findall(r"^if systemctl cat (\S+) ", script, re.MULTILINE):
+            if f"/etc/systemd/system/{name}" in self.entries:
+                found = self.services.get(name, Service())
+                words = ("active" if found.active else "inactive", "enabled" if found.enabled else "disabled")
+                lines.append(f"{name} {words[0]} {words[1]}")
+        return "".join(f"{line}\n" for line in lines)
 
     def _surveyed(self, script: str) -> str:
         hexadecimal = [f"port /proc/net/{p} 00000000:{int(n):04X}" for p, n in (each.split("/") for each in self.ports)]
@@ -151,7 +160,7 @@ class FakeHost:
         lines = [*(f"{key} {value}" for key, value in said.items()), *hexadecimal, *(f"path {p}" for p in paths)]
         return "\n".join([*lines, *(f"package {name} {state}" for name, state in states.items())])
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> str:
         noted = self.content(ledger.MADE).splitlines() if ledger.MADE in self.entries else []
         self.users -= {name for what, _, name in (line.partition(" ") for line in noted) if what == "user"}
         for what, _, name in sorted((line.partition(" ") for line in noted), reverse=True):
@@ -160,6 +169,7 @@ class FakeHost:
                 self.entries.pop(name, None)
         for path in [p for p in self.entries if f"{p}/".startswith(f"{ledger.FOLDER}/")]:
             del self.entries[path]
+        return ""
 
     def _judged(self, stdin: bytes) -> Answer:
         """What an agent's own program says of files: it refuses those that a test has called bad."""
@@ -221,6 +231,9 @@ def _answer(text: str) -> Answer:
 
 def _lines(script: str) -> list[str]:
     """The script's commands: lines, but for the one loop, which is a command of several."""
+    script = re.sub(
+        r"\n\(\n(.*?)\n\) > ", lambda inner: f" # {inner[1]} > ".replace("\n", " # "), script, flags=re.DOTALL
+    )
     one_line = re.sub(
         r"\nfor _ in .*?\nexit 1", lambda loop: "\n" + loop.group().replace("\n", " "), script, flags=re.DOTALL
     )
@@ -255,6 +268,35 @@ class _Shell:
             case ["cd", "/", "&&", "tar", "-c", "--no-recursion", "--ignore-failed-read", "-f", "-", "--", *names]:
                 assert names[-3:] == ["2>/dev/null", "||", "true"]
                 self._pack(names[:-3])
+            case ["cat", path, "2>/dev/null", "||", "true"]:
+                self.printed += (self._host.entries[path].content or b"") if path in self._host.entries else b""
+            case ["sysctl", "-q", "-p", path]:
+                self._host.kernel |= dict(re.findall(r"^(\S+) = (.*)$", self._host.content(path), re.MULTILINE))
+            case ["sysctl", *names] if names[-3:] == ["2>/dev/null", "||", "true"]:
+                for name in names[:-3]:
+                    if name in self._host.kernel:
+                        # The kernel separates the parts of a value by tabs.
+                        self._say(f"{name} = " + self._host.kernel[name].replace(" ", "\t"))
+            case ["for", "n", "in", *words]:
+                self._note_kernel(
+                    [word.removesuffix(";") for word in words[: words.index("do")]], words[-2].rstrip(";")
+                )
+            case ["[", "!", "-e", path, "]", "||", "sysctl", "-q", "-p", _]:
+                if path in self._host.entries:
+                    self.run(f"sysctl -q -p {path}")
+            case ["[", "-e", path, "]", "||", "{", "mkdir", *_]:
+                if path not in self._host.entries:
+                    asked = "\n".join(part for part in line.split(" # ")[1:])
+                    said = self._host.run(asked.partition(" > ")[0] if " > /var" in asked else asked, b"")
+                    self._parents(path)
+                    self._host.entries[path] = Entry(content=said.stdout, mode=0o644)
+            case ["mkdir", "-p", path]:
+                self._parents(f"{path}/x")
+            case ["rm", "-f", path] if path.startswith(f"{ledger.FOLDER}/"):
+                self._host.entries.pop(path, None)
+            case ["rmdir", "--ignore-fail-on-non-empty", folder, above, "2>/dev/null", "||", "true"] if folder != "--":
+                for path in (folder, above):
+                    self.run(f"rmdir --ignore-fail-on-non-empty -- {path} 2>/dev/null || true")
             case ["rm", "-f", "--", path]:
                 self._host.entries.pop(path, None)
             case ["rm", "-rf", "--", path]:
@@ -306,6 +348,15 @@ class _Shell:
                 raise NotImplementedError(shlex.join(words))
         noted = self._host.content(ledger.MADE) + "".join(f"{line}\n" for line in lines)
         self._host.write(ledger.MADE, noted)
+
+    def _note_kernel(self, names: list[str], before: str) -> None:
+        noted = self._host.content(before) if before in self._host.entries else ""
+        for name in names:
+            if f"{name} = " not in noted:
+                if name not in self._host.kernel:
+                    raise Failed(f"sysctl: cannot stat /proc/sys/{name.replace('.', '/')}: No such file or directory")
+                noted += f"{name} = {self._host.kernel[name]}\n"
+        self._host.entries[before] = Entry(content=noted.encode(), mode=0o644)
 
     def _say(self, words: str) -> None:
         self.printed += f"{words}\n".encode()
