@@ -21,7 +21,7 @@ preflight(settings)
 
 network = Network("platform", cidr=settings.network, groups=settings.groups, port=settings.port)
 hosts = Hosts("hosts", groups=settings.groups, network=network.access)
-authority = Authority("authority")
+authority = Authority("authority", issue=settings.issue)
 pace = timings(hosts.having(Role.SERVER), clients=len(hosts.having(Role.CLIENT)), profile=settings.timings)
 
 consul = ConsulCluster(
@@ -30,6 +30,7 @@ consul = ConsulCluster(
     authority=authority.consul,
     datacenter=settings.datacenter,
     version=settings.consul_version,
+    gossip_keys=settings.gossip_keys,
     timings=pace,
     goes_with=hosts.goes_with,
     drillable=settings.drillable,
@@ -40,6 +41,7 @@ nomad = NomadCluster(
     authority=authority.nomad,
     datacenter=settings.datacenter,
     version=settings.nomad_version,
+    gossip_keys=settings.gossip_keys,
     timings=pace,
     network=settings.network,
     consul=consul.access,

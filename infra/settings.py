@@ -9,6 +9,7 @@ import pulumi
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from components.authority import Issue
 from components.hosts import Group, Role
 from components.hosts.addresses import BLOCK, capacity
 from components.registry import ExternalRegistry
@@ -23,6 +24,21 @@ KINDS_OF_HOST = f"must be one of {', '.join(sorted(KINDS))}"
 class Registry(Values):
     address: str
     username: str
+
+
+class AuthorityKeys(Values):
+    """Which keys of the authorities are in use, by number."""
+
+    signs: Annotated[int, Field(ge=1)] = 1
+    trusts: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1,)
+
+
+class Rotation(Values):
+    """Numbers of what is exchanged now and then; another number is another one."""
+
+    certificates: Annotated[int, Field(ge=1)] = 1
+    gossip_keys: Annotated[int, Field(ge=1)] = 1
+    authority: AuthorityKeys | None = None
 
 
 class Settings(Values):
@@ -51,6 +67,8 @@ class Settings(Values):
 
     consul_version: str = pins.CONSUL.version
     nomad_version: str = pins.NOMAD.version
+    rotation: Rotation | None = None
+    """What is exchanged on demand: a number that is raised makes a new one."""
 
     @classmethod
     def from_stack(cls) -> Self:
@@ -100,6 +118,20 @@ class Settings(Values):
             password=pulumi.Output.secret(self.registry_password),
         )
 
+    @property
+    def issue(self) -> Issue:
+        keys = self._authority
+        certificates = self.rotation.certificates if self.rotation else 1
+        return Issue(certificates=certificates, signs=keys.signs, trusts=keys.trusts)
+
+    @property
+    def gossip_keys(self) -> int:
+        return self.rotation.gossip_keys if self.rotation else 1
+
+    @property
+    def _authority(self) -> AuthorityKeys:
+        return (self.rotation and self.rotation.authority) or AuthorityKeys()
+
     def problems(self) -> list[str]:
         """What is wrong with values that are each fine by themselves."""
         counts = {role: sum(h.size for h in self.hosts if role in h.roles) for role in Role}
@@ -121,6 +153,10 @@ class Settings(Values):
                 f"hosts: a group has {BLOCK} addresses, so fewer hosts than that",
             ),
             (self.network.num_addresses >= needed, f"network: {size}"),
+            (
+                self._authority.signs in self._authority.trusts,
+                f"rotation.authority.trusts: must name {self._authority.signs}, which signs",
+            ),
             (self.network.is_private, f"network: {self.network} is public; a part of 198.18.0.0/15 would do"),
             ((self.registry is None) == (self.registry_password is None), f"registryPassword: {half}"),
         ]

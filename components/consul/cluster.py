@@ -7,13 +7,14 @@ import pulumi
 from components.access import ConsulAccess, Endpoint, after
 from components.consul.agent import HTTPS_PORT, AgentArgs, Secrets, agent
 from components.consul.tokens import TokenIds, policies, policy, token
+from components.gossip import gossip_key
 from components.hosts import Host, Role
 from components.timings import Timings
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.kinds.consul_cluster import Cluster
 from mooring.kinds.host_ensemble import Ensemble
-from mooring.kinds.random import Bytes, Uuid
+from mooring.kinds.random import Uuid
 from mooring.kinds.release import Release
 
 
@@ -29,6 +30,7 @@ class ConsulCluster(pulumi.ComponentResource):
         datacenter: str,
         timings: Timings,
         version: str,
+        gossip_keys: int = 1,
         goes_with: pulumi.Resource | None,
         drillable: bool = False,
         opts: pulumi.ResourceOptions | None = None,
@@ -39,7 +41,7 @@ class ConsulCluster(pulumi.ComponentResource):
         own = {host.name: TokenIds(f"{name}-{host.name}", self) for host in hosts}
         ids = {use: TokenIds(f"{name}-{use}", self) for use in policies(drillable=drillable)}
         secrets = Secrets(
-            gossip_key=Bytes(f"{name}-gossip-key", length=32, opts=child).value,
+            gossip_key=gossip_key(name, gossip_keys, child),
             management=Uuid(f"{name}-management", opts=child).value,
             dns=ids["dns"].secret,
         )
@@ -101,6 +103,7 @@ class ConsulCluster(pulumi.ComponentResource):
             name,
             endpoint=management,
             servers=[host.name for host in servers],
+            gossip_key=secrets.gossip_key,
             clients=[host.name for host in hosts if host not in servers],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*agents, *ensembles], deleted_with=goes_with),
         )

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 import pulumi
 
 from components.access import ConsulAccess, Endpoint, NomadAccess, after
+from components.gossip import gossip_key
 from components.hosts import Host, Role
 from components.nomad.agent import HTTP_PORT, AgentArgs, agent
 from components.timings import Timings
@@ -14,7 +15,7 @@ from mooring.kinds.agent import Agent
 from mooring.kinds.host_ensemble import Ensemble
 from mooring.kinds.nomad_acl import AclPolicy, AclToken
 from mooring.kinds.nomad_cluster import Cluster
-from mooring.kinds.random import Bytes, Uuid
+from mooring.kinds.random import Uuid
 from mooring.kinds.release import Release
 
 POLICIES = {
@@ -54,6 +55,7 @@ class NomadCluster(pulumi.ComponentResource):
         datacenter: str,
         timings: Timings,
         version: str,
+        gossip_keys: int = 1,
         network: IPv4Network,
         consul: ConsulAccess,
         goes_with: pulumi.Resource | None,
@@ -76,7 +78,7 @@ class NomadCluster(pulumi.ComponentResource):
             "private_key": operator.private_key_pem,
             "token": Uuid(f"{name}-management", opts=child).value,
         }
-        gossip_key = Bytes(f"{name}-gossip-key", length=32, opts=child).value
+        gossip = gossip_key(name, gossip_keys, child)
 
         release = Release(f"{name}-release", tool="nomad", version=version, opts=child)
 
@@ -92,7 +94,7 @@ class NomadCluster(pulumi.ComponentResource):
                         version=version,
                         network=network,
                         authority=authority,
-                        gossip_key=gossip_key,
+                        gossip_key=gossip,
                         consul=consul.nomad,
                         endpoint=management,
                         goes_with=goes_with,
@@ -126,6 +128,7 @@ class NomadCluster(pulumi.ComponentResource):
             name,
             endpoint=management,
             servers=[host.name for host in servers],
+            gossip_key=gossip,
             clients=[host.name for host in clients],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*agents, *ensembles], deleted_with=goes_with),
         )

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,7 @@ import typer
 from rich.console import Console
 
 from mooring.cli import drill as drills
-from mooring.cli import importing
+from mooring.cli import expiry, importing
 from mooring.cli import job as jobs
 from mooring.cli import overview as overviews
 from mooring.cli import quorum as quorums
@@ -28,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 
 PUT_RIGHT = (
     overviews.NotUp,
+    expiry.NoState,
     snapshots.CannotSnapshot,
     quorums.NotToBeRecovered,
     drills.CannotDrill,
@@ -87,6 +90,7 @@ def down(context: typer.Context, stack: Stack = "dev") -> None:
 def status(stack: Stack = "dev", *, json_: AsJson = False) -> None:
     """Show hosts, clusters, jobs, registry and URL; the exit status is 0 only when all are well."""
     seen = statuses.settled(overviews.overview(stack))
+    seen = replace(seen, expiring=expiry.warnings(expiry.of_stack(stack), datetime.now(UTC)))
     if json_:
         typer.echo(json.dumps(statuses.as_json(seen) | {"drills": drills.last_report(stack)}, indent=2))
     else:

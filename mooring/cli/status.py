@@ -61,6 +61,8 @@ class Status:
     hosts: list[HostStatus] = field(default_factory=list[HostStatus])
     jobs: list[JobStatus] = field(default_factory=list[JobStatus])
     problems: list[str] = field(default_factory=list[str])
+    expiring: list[str] = field(default_factory=list[str])
+    """What ends within 30 days, by name; nothing is wrong yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,6 +319,8 @@ def show(status: Status, console: Console) -> None:
     console.print(f"nomad     {status.nomad_voters} healthy voters", highlight=False)
     console.print(f"registry  {status.registry}", highlight=False)
     console.print(f"page      {status.url} answers {status.page}", highlight=False)
+    for ending in status.expiring:
+        console.print(f"expiring  {ending}", style="yellow", highlight=False)
     for problem in status.problems:
         console.print(f"problem   {problem}", style="red", highlight=False)
     console.print("all well" if status.healthy else "not well", style="green" if status.healthy else "red")

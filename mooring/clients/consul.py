@@ -78,6 +78,20 @@ class Consul:
         params = {"cas": str(body["ModifyIndex"])}
         self._http.put("https://consul/v1/operator/autopilot/configuration", params=params, json=dict(body))
 
+    def gossip_keys(self) -> set[str]:
+        """Those that any agent takes. Every agent is asked."""
+        rings: list[Json] = self._http.get("https://consul/v1/operator/keyring").json()
+        return {key for ring in rings for key in ring["Keys"]}
+
+    def install_gossip_key(self, key: str) -> None:
+        self._http.post("https://consul/v1/operator/keyring", json={"Key": key})
+
+    def use_gossip_key(self, key: str) -> None:
+        self._http.put("https://consul/v1/operator/keyring", json={"Key": key})
+
+    def remove_gossip_key(self, key: str) -> None:
+        self._http.delete("https://consul/v1/operator/keyring", json={"Key": key})
+
     def nodes(self) -> list[Json]:
         found: list[Json] = self._library.catalog.nodes()[1]
         return found

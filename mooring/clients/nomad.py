@@ -122,6 +122,19 @@ class Nomad:
         params = {"cas": str(body["ModifyIndex"])}
         self._send("PUT", "/v1/operator/autopilot/configuration", params=params, json=dict(body))
 
+    def gossip_keys(self) -> set[str]:
+        """Those that any server takes. Every server is asked."""
+        return set(self._get("/v1/agent/keyring/list")["Keys"])
+
+    def install_gossip_key(self, key: str) -> None:
+        self._send("PUT", "/v1/agent/keyring/install", json={"Key": key})
+
+    def use_gossip_key(self, key: str) -> None:
+        self._send("PUT", "/v1/agent/keyring/use", json={"Key": key})
+
+    def remove_gossip_key(self, key: str) -> None:
+        self._send("PUT", "/v1/agent/keyring/remove", json={"Key": key})
+
     def move_off(self, node: str, *, words: Mapping[str, str]) -> None:
         """Have a node's instances move elsewhere, those of system jobs excepted, for as long as that takes.
 

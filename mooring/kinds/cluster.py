@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mooring.clients.answers import Json
-from mooring.clients.errors import Unreachable
+from mooring.clients.errors import ApiError, Unreachable
 from mooring.kinds.kind import NotHealthy, Problem, Work
 from mooring.waiting import Cancelled, TimedOut, wait_for
 
@@ -35,6 +35,10 @@ class Governed(Protocol):
 
     def autopilot(self) -> Json: ...
     def put_autopilot(self, body: Mapping[str, Any]) -> None: ...
+    def gossip_keys(self) -> set[str]: ...
+    def install_gossip_key(self, key: str) -> None: ...
+    def use_gossip_key(self, key: str) -> None: ...
+    def remove_gossip_key(self, key: str) -> None: ...
 
 
 def quorum_kept(api: Governed, servers: Sequence[str]) -> None:
@@ -46,6 +50,33 @@ def quorum_kept(api: Governed, servers: Sequence[str]) -> None:
     rules = api.autopilot()
     if int(rules["MinQuorum"]) != len(servers):
         api.put_autopilot({**rules, "MinQuorum": len(servers)})
+
+
+def key_agreed(api: Governed, key: str | None) -> None:
+    """Have everybody talk with `key` and no other, without a moment in which two do not understand each other."""
+    if key is None or (known := api.gossip_keys()) == {key}:
+        return
+    api.install_gossip_key(key)
+    api.use_gossip_key(key)
+    for old in sorted(known - {key}):
+        api.remove_gossip_key(old)
+
+
+def once(name: str, settle: Callable[[], None]) -> Callable[[], list[str]]:
+    """A step of `joined` that is done when it has gone well once; until then it says why it has not."""
+    done = False
+
+    def step() -> list[str]:
+        nonlocal done
+        try:
+            if not done:
+                settle()
+        except ApiError as error:
+            return [f"{name} is not ready: {error}"]
+        done = True
+        return []
+
+    return step
 
 
 def quorum_complaints(api: Governed, servers: Sequence[str]) -> list[str]:

@@ -8,13 +8,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
+from pydantic import Field
 from typing_extensions import override
 
 from mooring.clients import consul
 from mooring.clients.answers import rows
 from mooring.clients.errors import ApiError
 from mooring.clients.http import Endpoint
-from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers, quorum_complaints, quorum_kept
+from mooring.kinds.cluster import (
+    CLUSTER_SECRETS,
+    joined,
+    key_agreed,
+    lasting,
+    odd_servers,
+    once,
+    quorum_complaints,
+    quorum_kept,
+)
 from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import server_complaint
 
@@ -23,6 +33,8 @@ class ConsulClusterSpec(Spec):
     endpoint: Endpoint
     servers: tuple[str, ...]
     clients: tuple[str, ...] = ()
+    gossip_key: str | None = Field(default=None, repr=False)
+    """Base64. What the agents were told counts for their first start; after that they keep what they agreed on."""
 
 
 @register
@@ -30,7 +42,7 @@ class ConsulClusterHandler(Handler[ConsulClusterSpec]):
     token = "mooring:consul:Cluster"  # noqa: S105 -- a type token, not a secret
     spec = ConsulClusterSpec
     access = frozenset({"endpoint"})
-    secret_inputs = CLUSTER_SECRETS
+    secret_inputs = CLUSTER_SECRETS | {"gossip_key"}
 
     @override
     def check(self, spec: ConsulClusterSpec) -> Iterable[Problem]:
@@ -47,21 +59,17 @@ class ConsulClusterHandler(Handler[ConsulClusterSpec]):
 
     @override
     def update(self, id_: str, old: ConsulClusterSpec, new: ConsulClusterSpec, outputs: Props, work: Work) -> Props:
-        joined("consul", lambda: _governed(new) or complaints(new), work)
+        api = consul.cluster(new.endpoint)
+        governed = once("consul", lambda: quorum_kept(api, new.servers))
+        joined("consul", lambda: governed() or complaints(new), work)
+        # Only now: who is away would come back with a key that nobody takes any more.
+        agreed = once("consul", lambda: key_agreed(api, new.gossip_key))
+        joined("consul", lambda: agreed() or complaints(new), work)
         return {}
 
     @override
     def delete(self, id_: str, spec: ConsulClusterSpec, outputs: Props, work: Work) -> None:
         """The cluster goes with its agents."""
-
-
-def _governed(spec: ConsulClusterSpec) -> list[str]:
-    """Nothing, when autopilot goes by the number of servers."""
-    try:
-        quorum_kept(consul.cluster(spec.endpoint), spec.servers)
-    except ApiError as error:
-        return [f"consul is not ready: {error}"]
-    return []
 
 
 def complaints(spec: ConsulClusterSpec) -> list[str]:
@@ -93,7 +101,8 @@ class Cluster(Resource):
         endpoint: pulumi.Input[Mapping[str, Any]],
         servers: list[str],
         clients: list[str],
+        gossip_key: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        inputs = {"endpoint": endpoint, "servers": servers, "clients": clients}
+        inputs = {"endpoint": endpoint, "servers": servers, "clients": clients, "gossip_key": gossip_key}
         super().__init__(ConsulClusterHandler, resource_name, inputs, opts=opts)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
+from pydantic import Field
 from typing_extensions import override
 
 from mooring.clients import nomad
@@ -16,7 +17,16 @@ from mooring.clients.answers import rows
 from mooring.clients.errors import ApiError, Unreachable
 from mooring.clients.http import Endpoint
 from mooring.kinds import drain
-from mooring.kinds.cluster import CLUSTER_SECRETS, joined, lasting, odd_servers, quorum_complaints, quorum_kept
+from mooring.kinds.cluster import (
+    CLUSTER_SECRETS,
+    joined,
+    key_agreed,
+    lasting,
+    odd_servers,
+    once,
+    quorum_complaints,
+    quorum_kept,
+)
 from mooring.kinds.kind import Handler, Made, Problem, Props, Resource, Seen, Spec, Work, register
 from mooring.kinds.membership import server_complaint
 
@@ -27,6 +37,8 @@ class NomadClusterSpec(Spec):
 
     servers: tuple[str, ...]
     clients: tuple[str, ...] = ()
+    gossip_key: str | None = Field(default=None, repr=False)
+    """Base64. What the agents were told counts for their first start; after that they keep what they agreed on."""
 
 
 class BootstrappedByOthers(Exception):
@@ -38,7 +50,7 @@ class NomadClusterHandler(Handler[NomadClusterSpec]):
     token = "mooring:nomad:Cluster"  # noqa: S105 -- a type token, not a secret
     spec = NomadClusterSpec
     access = frozenset({"endpoint"})
-    secret_inputs = CLUSTER_SECRETS
+    secret_inputs = CLUSTER_SECRETS | {"gossip_key"}
 
     @override
     def check(self, spec: NomadClusterSpec) -> Iterable[Problem]:
@@ -55,7 +67,11 @@ class NomadClusterHandler(Handler[NomadClusterSpec]):
 
     @override
     def update(self, id_: str, old: NomadClusterSpec, new: NomadClusterSpec, outputs: Props, work: Work) -> Props:
-        joined("nomad", lambda: _bootstrapped(new) or _governed(new) or complaints(new), work)
+        governed = once("nomad", lambda: _govern(new))
+        joined("nomad", lambda: _bootstrapped(new) or governed() or complaints(new), work)
+        # Only now: who is away would come back with a key that nobody takes any more.
+        agreed = once("nomad", lambda: key_agreed(nomad.region(new.endpoint), new.gossip_key))
+        joined("nomad", lambda: agreed() or complaints(new), work)
         return {}
 
     @override
@@ -81,15 +97,11 @@ def _bootstrapped(spec: NomadClusterSpec) -> list[str]:
     return []
 
 
-def _governed(spec: NomadClusterSpec) -> list[str]:
-    """Nothing, when no client is kept empty by a roll that was cut off and autopilot goes by the number of servers."""
+def _govern(spec: NomadClusterSpec) -> None:
+    """Use again what a roll that was cut off had emptied, and have autopilot go by the number of servers."""
     region = nomad.region(spec.endpoint)
-    try:
-        drain.release(region)
-        quorum_kept(region, spec.servers)
-    except ApiError as error:
-        return [f"nomad is not ready: {error}"]
-    return []
+    drain.release(region)
+    quorum_kept(region, spec.servers)
 
 
 def wake(endpoint: Endpoint, nodes: Iterable[Mapping[str, Any]]) -> None:
@@ -143,7 +155,8 @@ class Cluster(Resource):
         endpoint: pulumi.Input[Mapping[str, Any]],
         servers: list[str],
         clients: list[str],
+        gossip_key: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        inputs = {"endpoint": endpoint, "servers": servers, "clients": clients}
+        inputs = {"endpoint": endpoint, "servers": servers, "clients": clients, "gossip_key": gossip_key}
         super().__init__(NomadClusterHandler, resource_name, inputs, opts=opts)

@@ -46,6 +46,24 @@ def member(name: str, status: int = ALIVE) -> Json:
     return {"Name": name, "Addr": "198.18.0.11", "Port": 8301, "Status": status, "Tags": {"role": "consul"}}
 
 
+def turn_key(keys: list[str], verb: str | None, key: str) -> str | None:
+    """What gossip does with a key, and why it does not."""
+    if verb == "install":
+        if key not in keys:
+            keys.append(key)
+        return None
+    if key not in keys:
+        return "requested key is not in the keyring" if verb == "use" else None
+    if verb == "use":
+        keys.remove(key)
+        keys.insert(0, key)
+        return None
+    if keys[0] == key:
+        return "removing the primary key is not allowed"
+    keys.remove(key)
+    return None
+
+
 def peer(found: Json) -> Json:
     """The same server, as the log has it."""
     return {
@@ -60,6 +78,9 @@ class FakeConsul:
         self.leader = "198.18.0.11:8300"
         self.servers: list[Json] | None = [server("s1", Leader=True), server("s2"), server("s3")]
         """None is what autopilot says when it has not looked since the election: not an empty list, but null."""
+
+        self.keys = ["the first gossip key"]
+        """The one that is used stands first."""
 
         self.rules: Json = {"MinQuorum": 3, "CleanupDeadServers": True, "CreateIndex": 3, "ModifyIndex": 3}
         self.raft: Json = {"state": "Follower", "applied_index": "40", "last_log_index": "40"}
@@ -116,6 +137,8 @@ class FakeConsul:
             case "PUT", ["agent", "force-leave", name]:
                 self.members = [found for found in self.members if found["Name"] != name]
                 return Reply()
+            case method, ["operator", "keyring"]:
+                return self._keyring(method, question.body)
             case "GET", ["agent", "self"]:
                 return Reply(body={"Stats": {"raft": self.raft}})
             case _, ["acl", "policies" | "policy", *_]:
@@ -129,6 +152,15 @@ class FakeConsul:
 
     def _own(self, secret: str) -> Json | None:
         return next((token for token in self.tokens.values() if token["SecretID"] == secret), None)
+
+    def _keyring(self, method: str, body: Json) -> Reply:
+        if method != "GET" and (
+            complaint := turn_key(self.keys, {"POST": "install", "PUT": "use"}.get(method), body["Key"])
+        ):
+            return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, complaint)
+        counted = dict.fromkeys(self.keys, 4)
+        ring = {"WAN": False, "Datacenter": "dc1", "Keys": counted, "PrimaryKeys": {self.keys[0]: 4}, "NumNodes": 4}
+        return Reply(body=[ring] if method == "GET" else None)
 
     def _health(self) -> Reply:
         healthy = all(found["Healthy"] for found in self.servers or ())

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fakes.clock import FakeClock
-from fakes.consul import peer, server
+from fakes.consul import peer, server, turn_key
 from fakes.network import Question, Reply, refusal
 from fakes.nomad_jobs import FakeJobs
 from fakes.nomad_store import FakeStore
@@ -40,6 +40,9 @@ class FakeNomad:
         """None is what autopilot says when it has not looked since the election: not an empty list, but null."""
 
         self.members: dict[str, str] = {f"{name}.global": "alive" for name in names}
+        self.keys = ["the first gossip key"]
+        """The one that is used stands first."""
+
         self.rules: Json = {"MinQuorum": 3, "CleanupDeadServers": True, "CreateIndex": 3, "ModifyIndex": 3}
         self.raft: Json = {"state": "Follower", "applied_index": "40", "last_log_index": "40"}
         """What each server says of itself."""
@@ -111,6 +114,12 @@ class FakeNomad:
             case "PUT", ["node", id_, "purge"]:
                 self.nodes = [found for found in self.nodes if found["ID"] != id_]
                 return Reply(body={})
+            case "GET", ["agent", "keyring", "list"]:
+                return Reply(body={"Messages": {}, "Keys": dict.fromkeys(self.keys, 3), "NumNodes": 3})
+            case "PUT", ["agent", "keyring", verb]:
+                if complaint := turn_key(self.keys, verb, question.body["Key"]):
+                    return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, complaint)
+                return Reply(body={"Messages": {}, "Keys": {}, "NumNodes": 3})
             case "GET", ["agent", "self"]:
                 return Reply(body={"stats": {"raft": self.raft}})
             case "PUT", ["node", id_, "drain"]:

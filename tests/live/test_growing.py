@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from live.load import Load
 from live.stack import Stack, copy_of_checkout, docker, no_change
 
+from mooring.drills.traffic import Traffic
 from mooring.drills.writes import ConsulKeys, Ledger, NomadVariables
 
 pytestmark = pytest.mark.live
@@ -41,7 +41,10 @@ def grown(stack: Stack, servers: int) -> None:
     say(stack, servers)
     assert before.drill is not None
 
-    with Ledger.on(before.drill.consul, before.drill.nomad) as ledger, Load(before.url, rate=50, most=40_000) as load:
+    with (
+        Ledger.on(before.drill.consul, before.drill.nomad) as ledger,
+        Traffic(before.url, rate=50, most=40_000) as load,
+    ):
         up = stack.mooring("up", within=800)
 
     print(up.stdout[-4000:], up.stderr[-2000:])

@@ -8,7 +8,7 @@ from pydantic_core import PydanticUndefined
 from unit.docs.pages import REFERENCE, sections
 
 from infra.host_groups import KINDS, AnyHosts, Counted, OwnMachine
-from infra.settings import Registry, Role, Settings
+from infra.settings import Registry, Role, Rotation, Settings
 
 PAGE = sections(REFERENCE / "settings.md")
 TABLES = [
@@ -16,6 +16,7 @@ TABLES = [
     ("Groups of hosts", Counted),
     ("Machines of your own", OwnMachine),
     ("An external registry", Registry),
+    ("Rotation", Rotation),
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.authority import Issue
 from infra.settings import Settings
 
 HOSTS: list[dict[str, Any]] = [
@@ -103,3 +104,16 @@ def test_what_is_wrong_together_is_found_beside_what_is_wrong_by_itself() -> Non
 
     assert "mooring:prot is no setting" in text
     assert "2 have the role server" in text
+
+
+def test_what_is_exchanged_is_a_number_each() -> None:
+    said = settings(rotation='{"certificates": 3, "gossipKeys": 2, "authority": {"signs": 1, "trusts": [1, 2]}}')
+
+    assert (said.issue, said.gossip_keys) == (Issue(certificates=3, signs=1, trusts=(1, 2)), 2)
+    assert (settings().issue, settings().gossip_keys) == (Issue(), 1)
+
+
+def test_an_authority_that_signs_untrusted_is_refused() -> None:
+    text = refusal(rotation='{"authority": {"signs": 2}}')
+
+    assert "mooring:rotation.authority.trusts: must name 2, which signs" in text

@@ -229,3 +229,40 @@ def test_autopilot_is_told_when_the_number_of_servers_has_changed(world: World, 
     assert before.reasons == ("autopilot is to keep 5 servers; there are to be 3",)
     assert after.reasons == ()
     assert fake.rules["CleanupDeadServers"]
+
+
+@pytest.mark.parametrize("vendor", ["consul", "nomad"])
+class TestGossipKey:
+    @staticmethod
+    def update(world: World, vendor: str, key: str) -> None:
+        handler = ConsulClusterHandler() if vendor == "consul" else NomadClusterHandler()
+        endpoint = world.consul_endpoint if vendor == "consul" else world.nomad_endpoint
+        said = {"endpoint": endpoint, "servers": ["s1", "s2", "s3"], "gossip_key": key}
+        spec = handler.spec.model_validate(said)
+        handler.update(vendor, spec, spec, {}, world.work())
+
+    def test_another_key_takes_the_place_of_the_one_that_is_used(self, world: World, vendor: str) -> None:
+        fake = world.consul if vendor == "consul" else world.nomad
+
+        self.update(world, vendor, "the second gossip key")
+
+        assert fake.keys == ["the second gossip key"]
+
+    def test_an_exchange_that_was_cut_off_is_finished(self, world: World, vendor: str) -> None:
+        fake = world.consul if vendor == "consul" else world.nomad
+        fake.keys[:] = ["the second gossip key", "the first gossip key", "one of before"]
+
+        self.update(world, vendor, "the second gossip key")
+
+        assert fake.keys == ["the second gossip key"]
+
+    def test_nothing_is_exchanged_while_somebody_is_missing(self, world: World, vendor: str) -> None:
+        """Who is away would come back with a key that nobody takes."""
+        fake = world.consul if vendor == "consul" else world.nomad
+        suffix = "" if vendor == "consul" else ".global"
+        fake.servers = [server(f"s1{suffix}", Leader=True), server(f"s2{suffix}"), server(f"s3{suffix}", Healthy=False)]
+
+        with pytest.raises(NotHealthy, match="s3"):
+            self.update(world, vendor, "the second gossip key")
+
+        assert fake.keys == ["the first gossip key"]
