@@ -146,9 +146,7 @@ def agent(
             "roles": roles,
             "endpoint": args.endpoint,
         },
-        opts=pulumi.ResourceOptions(
-            parent=parent, deleted_with=args.goes_with, depends_on=[*after]
-        ),
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=args.goes_with, depends_on=[*after]),
     )
 
 

@@ -32,7 +32,8 @@ def member(world: World, name: str, role: str = "server", **more: Any) -> Member
 
 
 def address(name: str) -> str:
-    return dict(zip(("s1", "s2", "s3"), SERVERS, strict=True)).get(name, "198.18.0.99")
+    known: dict[str, str] = dict(zip(("s1", "s2", "s3"), SERVERS, strict=True))
+    return known.get(name, "198.18.0.99")
 
 
 def all_at_once(touch: Callable[[Membership], None], *members: Membership) -> list[Future[None]]:
