@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from mooring.cli import pulumi
 from mooring.cli.overview import HostOverview
 from mooring.clients import consul, nomad, ssh
+from mooring.clients.answers import rows, table
 from mooring.clients.errors import ApiError, Unreachable
 from mooring.clients.http import Endpoint
 from mooring.toolchain import places
@@ -203,7 +204,7 @@ def management(stack: str) -> dict[str, Endpoint]:
     asked = pulumi.ask(["stack", "export", "--stack", stack, "--show-secrets"])
     if asked.returncode != 0:
         raise CannotSnapshot(f"stack {stack!r}: {asked.stderr.strip()}")
-    resources = json.loads(asked.stdout)["deployment"].get("resources", [])
+    resources = rows(json.loads(asked.stdout)["deployment"].get("resources"))
     found = {
         cluster: Endpoint.model_validate(shown(resource["inputs"]["endpoint"]))
         for cluster in CLUSTERS
@@ -217,15 +218,14 @@ def management(stack: str) -> dict[str, Endpoint]:
 
 def shown(value: Any) -> Any:
     """A value of the state, without Pulumi's wrappers of secrets."""
-    match value:
-        case dict() if SECRET_MARK in value:
-            return shown(json.loads(value["plaintext"]))
-        case dict():
-            return {key: shown(inner) for key, inner in value.items()}
-        case list():
-            return [shown(inner) for inner in value]
-        case _:
-            return value
+    if isinstance(value, list):
+        return [shown(inner) for inner in rows(value)]
+    if not isinstance(value, dict):
+        return value
+    fields = table(value)
+    if SECRET_MARK in fields:
+        return shown(json.loads(fields["plaintext"]))
+    return {key: shown(inner) for key, inner in fields.items()}
 
 
 def now() -> datetime:
