@@ -167,7 +167,12 @@ def last_report(stack: str) -> dict[str, Any] | None:
     if found is None:
         return None
     failed = [each["name"] for each in found["drills"] if not each["passed"]]
-    return {"begun": found["begun"], "drills": len(found["drills"]), "not_passed": failed}
+    return {
+        "begun": found["begun"],
+        "drills": len(found["drills"]),
+        "not_passed": failed,
+        "interrupted": found["interrupted"],
+    }
 
 
 def show_last(stack: str, console: Console) -> None:
@@ -176,6 +181,7 @@ def show_last(stack: str, console: Console) -> None:
     if found is not None:
         failed = found["not_passed"]
         words = f"{', '.join(failed)} not passed" if failed else f"all {found['drills']} passed"
+        words += ", then interrupted" if found["interrupted"] else ""
         console.print(f"drills    {found['begun']}: {words}", style="red" if failed else "", highlight=False)
 
 

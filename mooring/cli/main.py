@@ -187,6 +187,8 @@ def drill(
         return
     stage = drills.staged(stack, overviews.overview(stack), job)
     found = drills.performed(stage, drills.drills(stage, names or [], say), rate=rate, say=say)
+    if not found.outcomes:
+        raise typer.Exit(1)  # interrupted in the first: the report before it stays the last one
     page = drills.report.write(found, drills.folder(stack))
     if json_:
         typer.echo(json.dumps(drills.report.as_json(found), indent=2))

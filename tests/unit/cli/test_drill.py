@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from fakes.world import World
 from rich.console import Console
+from typer.testing import CliRunner
 
 from mooring.cli import drill as module
+from mooring.cli import overview as overviews
 from mooring.cli.drill import drills, last_report, performed, show_last, staged
+from mooring.cli.main import app
 from mooring.cli.overview import DrillRights, HostOverview, Overview
 from mooring.clients import nomad
 from mooring.drills import report
@@ -156,6 +159,28 @@ def test_status_tells_when_it_was_last_drilled_and_how_that_ended(
     report.write(report.Report(stack="test", begun=BEGUN, rate=100, outcomes=outcomes), module.folder("test"))
     show_last("test", console)
 
-    assert last_report("test") == {"begun": "2026-03-01T03:00:00+00:00", "drills": 2, "not_passed": ["node"]}
+    assert last_report("test") == {
+        "begun": "2026-03-01T03:00:00+00:00",
+        "drills": 2,
+        "not_passed": ["node"],
+        "interrupted": False,
+    }
     assert "drills    2026-03-01T03:00:00+00:00: node not passed" in console.export_text()
     assert last_report("other") is None
+
+
+def test_a_run_that_was_interrupted_in_its_first_drill_is_not_the_last_report(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    running(world, job("hello", "hello"))
+    monkeypatch.setenv("MOORING_STATE", str(tmp_path))
+    monkeypatch.setattr(overviews, "overview", lambda _: overview(world))
+
+    def interrupted(*_: object, **__: object) -> Outcome:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "perform", interrupted)
+    done = CliRunner().invoke(app, ["drill", "container", "--stack", "test"])
+
+    assert done.exit_code == 1
+    assert last_report("test") is None
