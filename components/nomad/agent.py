@@ -171,6 +171,7 @@ def agent_configuration(
     roles: frozenset[Role],
     timings: Timings,
     memory_mib: int | None,
+    labels: Mapping[str, str] | None = None,
     control_group: str | None,
     secrets: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -252,6 +253,7 @@ def agent_configuration(
             "max_kill_timeout": "60s",
             "gc_interval": "1m",
             "host_network": [{"private": [{"cidr": str(network)}]}],
+            **({"meta": dict(labels)} if labels else {}),
             # Or three nodes on one machine offer its memory three times.
             **({} if memory_mib is None else {"memory_total_mb": memory_mib}),
         }
@@ -320,6 +322,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[list[str]]:
                 roles=args.host.roles,
                 timings=args.timings,
                 memory_mib=args.host.memory_mib,
+                labels=args.host.labels,
                 control_group=args.host.control_group,
                 secrets=known,
             ),

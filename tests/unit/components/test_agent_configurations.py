@@ -38,6 +38,7 @@ def nomad_agent(**changes: Any) -> dict[str, Any]:
         "roles": frozenset({Role.SERVER, Role.CLIENT}),
         "timings": timings([], clients=3),
         "memory_mib": None,
+        "labels": {},
         "control_group": None,
         "secrets": SECRETS,
     }
@@ -132,3 +133,9 @@ def test_a_node_offers_no_more_memory_than_it_may_use() -> None:
 def test_a_node_that_shares_its_tree_of_control_groups_keeps_to_its_own() -> None:
     assert nomad_agent(control_group="/nomad-n1")["client"]["cgroup_parent"] == "/nomad-n1"
     assert "cgroup_parent" not in nomad_agent()["client"]
+
+
+def test_a_hosts_labels_are_what_apps_may_choose_it_by() -> None:
+    assert nomad_agent(labels={"rack": "a1"})["client"]["meta"] == {"rack": "a1"}
+    # Without any the agent need not restart for a setting that says nothing.
+    assert "meta" not in nomad_agent()["client"]
