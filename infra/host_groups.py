@@ -10,8 +10,10 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from components.hosts import (
+    USUAL_DRIVERS,
     AdoptedGroup,
     CloudImage,
+    Driver,
     Group,
     LocalGroup,
     Machine,
@@ -23,9 +25,7 @@ from components.hosts import (
 class Values(BaseModel):
     """Part of a stack file: an unknown key is refused by name."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
 class AnyHosts(Values):
@@ -33,10 +33,13 @@ class AnyHosts(Values):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,20}$")]
     roles: Annotated[frozenset[Role], Field(min_length=1)]
-    labels: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")], str] = (
-        Field(default_factory=dict[str, str])
+    labels: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")], str] = Field(
+        default_factory=dict[str, str]
     )
     """Nomad's `meta` of the node."""
+
+    drivers: Annotated[frozenset[Driver], Field(min_length=1)] = USUAL_DRIVERS
+    """What runs apps on these hosts."""
 
     placed: ClassVar[bool] = True
     """Whether the hosts take their addresses from the stack's network, each group from its own block."""
@@ -81,6 +84,7 @@ class LocalHosts(Counted):
             count=self.count,
             roles=self.roles,
             labels=self.labels,
+            drivers=self.drivers,
             memory_mib=self.memory,
         )
 
@@ -114,13 +118,12 @@ class VirtualHosts(Counted):
             count=self.count,
             roles=self.roles,
             labels=self.labels,
+            drivers=self.drivers,
             cores=self.cores,
             memory_mib=self.memory,
             disk_gib=self.disk,
             accelerator=self.accelerator,
-            image=None
-            if image is None
-            else CloudImage(source=image.source, sha256=image.sha256),
+            image=None if image is None else CloudImage(source=image.source, sha256=image.sha256),
             packages=self.packages,
         )
 
@@ -134,11 +137,7 @@ class CloudHosts(Counted):
     @override
     def group(self) -> Group:
         return Group(
-            name=self.name,
-            kind=self.kind,
-            count=self.count,
-            roles=self.roles,
-            labels=self.labels,
+            name=self.name, kind=self.kind, count=self.count, roles=self.roles, labels=self.labels, drivers=self.drivers
         )
 
 
@@ -166,8 +165,7 @@ class AdoptedHosts(AnyHosts):
     """The same in a file of whoever runs `pulumi`."""
 
     machines: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,20}$")], OwnMachine],
-        Field(min_length=1),
+        dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,20}$")], OwnMachine], Field(min_length=1)
     ]
 
     @property
@@ -183,6 +181,7 @@ class AdoptedHosts(AnyHosts):
             count=self.size,
             roles=self.roles,
             labels=self.labels,
+            drivers=self.drivers,
             machines={
                 name: Machine(
                     address=str(machine.address),
@@ -209,11 +208,7 @@ class AdoptedHosts(AnyHosts):
         for name, machine in self.machines.items():
             if machine.address not in network:
                 yield f"machines.{name}.address: {machine.address} is not in the stack's network, which is {network}"
-            given = [
-                source
-                for source in (machine, self)
-                if source.key is not None or source.key_file is not None
-            ]
+            given = [source for source in (machine, self) if source.key is not None or source.key_file is not None]
             if not given:
                 yield f"machines.{name}: has no key; the secret `key` or `keyFile`, here or for the group, would do"
             elif given[0].key is not None and given[0].key_file is not None:
@@ -231,9 +226,7 @@ class AdoptedHosts(AnyHosts):
             yield f"machines.{name}: the key is no private key of OpenSSH's"
 
 
-HostGroup = Annotated[
-    LocalHosts | VirtualHosts | AdoptedHosts | CloudHosts, Field(discriminator="kind")
-]
+HostGroup = Annotated[LocalHosts | VirtualHosts | AdoptedHosts | CloudHosts, Field(discriminator="kind")]
 KINDS: dict[str, type[AnyHosts]] = {
     kind: model
     for model in (LocalHosts, VirtualHosts, AdoptedHosts, CloudHosts)

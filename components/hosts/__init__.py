@@ -1,15 +1,17 @@
 """Machines of every kind. Nothing outside this folder knows which kind a host is."""
 
 from components.hosts.adopted import AdoptedGroup, Machine
-from components.hosts.host import Group, Host, HostNetwork, Role
+from components.hosts.host import USUAL_DRIVERS, Driver, Group, Host, HostNetwork, Role
 from components.hosts.hosts import Hosts
 from components.hosts.local import LocalGroup
 from components.hosts.virtual import VirtualGroup
 from components.hosts.virtual_site import CloudImage
 
 __all__ = [
+    "USUAL_DRIVERS",
     "AdoptedGroup",
     "CloudImage",
+    "Driver",
     "Group",
     "Host",
     "HostNetwork",

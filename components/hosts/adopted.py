@@ -87,6 +87,23 @@ class AdoptedHost(pulumi.ComponentResource):
             values=KERNEL,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
         )
+        engine = (
+            Units(
+                f"{name}-units",
+                connection=way_in,
+                units={"docker.service": {}},
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
+            )
+            if "docker.io" in needed(group.roles)
+            else packages
+        )
+        kernel = Sysctls(
+            f"{name}-sysctls",
+            connection=way_in,
+            path="/etc/sysctl.d/60-mooring.conf",
+            values=KERNEL,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
+        )
         ready = kind.Host(
             f"{name}-ready",
             name=name,
@@ -106,6 +123,7 @@ class AdoptedHost(pulumi.ComponentResource):
             memory_mib=None,
             goes_with=None,
             labels=group.labels,
+            drivers=group.drivers,
         )
         self.register_outputs({"address": address})
 

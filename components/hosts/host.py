@@ -26,6 +26,19 @@ class Role(StrEnum):
     """Carries a load balancer."""
 
 
+class Driver(StrEnum):
+    """What a host's apps may be run by; Nomad's word for it."""
+
+    DOCKER = "docker"
+    EXEC = "exec"
+    JAVA = "java"
+    PODMAN = "podman"
+    LXC = "lxc"
+
+
+USUAL_DRIVERS = frozenset({Driver.DOCKER})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
     """A number of equal hosts. What a kind asks for beside this stands in its own file, as a class of its own."""
@@ -38,6 +51,8 @@ class Group:
     roles: frozenset[Role]
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """What apps may choose a host by: Nomad's `meta` of the node."""
+
+    drivers: frozenset[Driver] = USUAL_DRIVERS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,11 +84,11 @@ class Ground:
     addresses: Mapping[str, list[str]]
     """By group, the places that its hosts have in the network."""
 
-    survey: Survey | None
-    """There once every machine that somebody else made was found fit to be a host."""
-
     site: VirtualSite | None
     """What virtual machines share, where there are some."""
+
+    survey: Survey | None
+    """There once every machine that somebody else made was found fit to be a host."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,3 +123,4 @@ class Host:
     """Where Nomad puts the groups of its tasks, on a host that shares one tree of them with others."""
 
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    drivers: frozenset[Driver] = USUAL_DRIVERS

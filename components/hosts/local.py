@@ -149,6 +149,7 @@ class LocalHost(pulumi.ComponentResource):
             goes_with=args.goes_with,
             machine=container,
             labels=args.group.labels,
+            drivers=args.group.drivers,
         )
         self.register_outputs({"address": address})
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pulumi
 
-from components.access import IMAGE_CREDENTIALS, Endpoint
-from components.hosts import Host, Role
+from components.access import Endpoint
+from components.hosts import USUAL_DRIVERS, Driver, Host, Role
+from components.nomad.drivers import PLUGINS, brought, client_part, plugin_blocks, programs, units
 from components.start import texts
 from components.timings import Timings, text
 from mooring.kinds import pki
@@ -44,19 +45,6 @@ LEFTOVERS = (
 )
 """What an agent leaves that was ended with work on it: containers go on without it, and secrets stay mounted."""
 
-ENGINE_CAPABILITIES = (
-    "chown",
-    "dac_override",
-    "fsetid",
-    "fowner",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "net_bind_service",
-    "kill",
-)
-"""What an app may ask for at most: Docker's defaults without those that reach the network's or the host's insides."""
-
 
 WAKE = (
     f"for _ in $$(seq 60); do if [ -d {DATA}/client ]; then curl --silent --max-time 1 --output /dev/null "
@@ -90,13 +78,7 @@ class AgentArgs:
     """When this is deleted the whole cluster is, and nobody need take their leave."""
 
 
-def agent(
-    name: str,
-    args: AgentArgs,
-    parent: pulumi.Resource,
-    *,
-    after: Sequence[pulumi.Resource] = (),
-) -> Agent:
+def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()) -> Agent:
     """Declare the agent and its certificate; it is changed when those of `after` have been."""
     host = args.host
     certificate = pki.Certificate(
@@ -110,6 +92,7 @@ def agent(
     )
     roles = [role.value for role in (Role.SERVER, Role.CLIENT) if role in host.roles]
     told = _rendered(args)
+    needed = brought(name, host, parent) if Role.CLIENT in host.roles else []
     return Agent(
         name,
         connection=host.connection,
@@ -134,19 +117,14 @@ def agent(
         },
         data=(DATA,),
         leftovers=LEFTOVERS if host.goes_with is None else (),
-        unit=unit(args.version),
+        unit=unit(args.version, host.drivers if Role.CLIENT in host.roles else USUAL_DRIVERS),
         reload_on=(AUTHORITY, CERTIFICATE, KEY),
         read_at_start=(START,),
         leave_signal="SIGTERM",
         judge=f"{program(args.version)} config validate {{root}}{CONFIGURATION}",
         listens=HTTP_PORT,
-        member={
-            "cluster": "nomad",
-            "name": host.name,
-            "roles": roles,
-            "endpoint": args.endpoint,
-        },
-        opts=pulumi.ResourceOptions(parent=parent, deleted_with=args.goes_with, depends_on=[*after]),
+        member={"cluster": "nomad", "name": host.name, "roles": roles, "endpoint": args.endpoint},
+        opts=pulumi.ResourceOptions(parent=parent, deleted_with=args.goes_with, depends_on=[*after, *needed]),
     )
 
 
@@ -173,6 +151,7 @@ def agent_configuration(
     memory_mib: int | None,
     labels: Mapping[str, str] | None = None,
     control_group: str | None,
+    drivers: frozenset[Driver],
     secrets: Mapping[str, str],
 ) -> dict[str, Any]:
     """One agent's configuration. `secrets` holds `gossip_key` and `consul_token`."""
@@ -249,7 +228,7 @@ def agent_configuration(
             **({} if control_group is None else {"cgroup_parent": control_group}),
             "server_join": _join(servers),
             "reserved": {"cpu": 200, "memory": 512, "disk": 1024},
-            "options": {"driver.allowlist": "docker"},
+            **client_part(drivers),
             "max_kill_timeout": "60s",
             "gc_interval": "1m",
             "host_network": [{"private": [{"cidr": str(network)}]}],
@@ -257,7 +236,9 @@ def agent_configuration(
             # Or three nodes on one machine offer its memory three times.
             **({} if memory_mib is None else {"memory_total_mb": memory_mib}),
         }
-        configuration["plugin"] = [{"docker": [{"config": [_docker_driver()]}]}]
+        configuration["plugin"] = plugin_blocks(drivers)
+        if programs(drivers):
+            configuration["plugin_dir"] = PLUGINS
     return configuration
 
 
@@ -265,33 +246,13 @@ def _join(servers: Sequence[str]) -> dict[str, Any]:
     return {"retry_join": list(servers), "retry_interval": "1s", "retry_max": 0}
 
 
-def _docker_driver() -> dict[str, Any]:
-    return {
-        "allow_privileged": False,
-        "allow_caps": list(ENGINE_CAPABILITIES),
-        "allow_runtimes": ["runc"],
-        "volumes": [{"enabled": False}],
-        "pids_limit": 512,
-        "pull_activity_timeout": "2m",
-        "auth": [{"config": IMAGE_CREDENTIALS}],
-        # A day: an instance can be restarted while the registry is gone.
-        "gc": [{"image": True, "image_delay": "24h", "container": True}],
-        "extra_labels": [
-            "job_name",
-            "task_group_name",
-            "task_name",
-            "namespace",
-            "node_name",
-        ],
-    }
-
-
-def unit(version: str) -> str:
+def unit(version: str, drivers: frozenset[Driver] = USUAL_DRIVERS) -> str:
     """The systemd unit. As root: Nomad sets up other people's processes."""
+    before = " ".join(["network-online.target", "consul.service", *units(drivers)])
     return f"""[Unit]
 Description=Nomad
-Wants=network-online.target consul.service docker.service
-After=network-online.target consul.service docker.service
+Wants={before}
+After={before}
 StartLimitIntervalSec=0
 
 [Service]
@@ -324,6 +285,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[list[str]]:
                 memory_mib=args.host.memory_mib,
                 labels=args.host.labels,
                 control_group=args.host.control_group,
+                drivers=args.host.drivers,
                 secrets=known,
             ),
             AT_START,

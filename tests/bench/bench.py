@@ -158,12 +158,12 @@ def by_pulumi(*, verbose: bool) -> float:
 
 
 @contextmanager
-def project() -> Generator[tuple[Path, Mapping[str, str]]]:
+def project(stack_file: str = STACK_FILE) -> Generator[tuple[Path, Mapping[str, str]]]:
     """A folder to run Pulumi in and the environment to do it with; both are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="mooring-bench-") as scratch:
         folder, state = Path(scratch) / "project", Path(scratch) / "state"
         (folder / "stacks").mkdir(parents=True)
-        (folder / "stacks" / f"Pulumi.{STACK}.yaml").write_text(STACK_FILE)
+        (folder / "stacks" / f"Pulumi.{STACK}.yaml").write_text(stack_file)
         for entry in places.CHECKOUT.iterdir():
             if entry.name not in ("stacks", ".git"):
                 (folder / entry.name).symlink_to(entry)

@@ -79,6 +79,7 @@ def configuration(folder: Path, ports: dict[str, int]) -> dict[str, Any]:
         timings=timings([], clients=0, profile=Profile.FAST),
         memory_mib=None,
         control_group=None,
+        drivers=frozenset(),
         secrets={"gossip_key": b64encode(secrets.token_bytes(32)).decode(), "consul_token": ""},
     )
     here = json.loads(json.dumps(product).replace(CONFIGURATION, str(folder)).replace(DATA, str(folder / "data")))

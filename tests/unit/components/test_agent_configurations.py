@@ -5,7 +5,7 @@ from typing import Any
 
 from components.access import IMAGE_CREDENTIALS
 from components.consul import agent as consul
-from components.hosts import Role
+from components.hosts import USUAL_DRIVERS, Role
 from components.nomad import agent as nomad
 from components.timings import Profile, timings
 
@@ -40,6 +40,7 @@ def nomad_agent(**changes: Any) -> dict[str, Any]:
         "memory_mib": None,
         "labels": {},
         "control_group": None,
+        "drivers": USUAL_DRIVERS,
         "secrets": SECRETS,
     }
     return nomad.agent_configuration(**(arguments | changes))

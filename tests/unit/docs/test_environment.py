@@ -34,4 +34,4 @@ def test_every_mirror_names_what_it_stands_for() -> None:
 def test_every_variable_of_pulumis_that_we_decide_is_there() -> None:
     decided = {name for name in environment({}) if name.startswith("PULUMI_")}
 
-    assert set(PAGE["Pulumi's"].table()) == decided | {"PULUMI_CONFIG_PASSPHRASE"}
+    assert set(PAGE["Pulumi's"].table()) == decided | {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_SKIP_CHECKPOINTS"}

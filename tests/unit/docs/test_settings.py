@@ -21,22 +21,14 @@ TABLES = [
 
 
 def shown(default: object) -> str:
-    return (
-        "required"
-        if default is PydanticUndefined
-        else "none"
-        if default in (None, {}, ())
-        else f"`{default}`"
-    )
+    if isinstance(default, frozenset):
+        return f"`[{', '.join(sorted(map(str, default)))}]`"
+    return "required" if default is PydanticUndefined else "none" if default in (None, {}, ()) else f"`{default}`"
 
 
 @pytest.mark.parametrize(("title", "model"), TABLES, ids=[title for title, _ in TABLES])
-def test_every_key_is_there_with_its_default(
-    title: str, model: type[BaseModel]
-) -> None:
-    documented = {
-        name: cells[0] for name, cells in PAGE[title].table().items() if name != "kind"
-    }
+def test_every_key_is_there_with_its_default(title: str, model: type[BaseModel]) -> None:
+    documented = {name: cells[0] for name, cells in PAGE[title].table().items() if name != "kind"}
 
     assert documented == {
         field.alias or name: shown(field.get_default(call_default_factory=True))
@@ -57,19 +49,10 @@ def test_every_kind_of_host_is_there() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_key_that_only_one_kind_has_is_there_with_its_default(kind: str) -> None:
     common = {*AnyHosts.model_fields, *Counted.model_fields, "kind"}
-    own = {
-        name: field
-        for name, field in KINDS[kind].model_fields.items()
-        if name not in common
-    }
+    own = {name: field for name, field in KINDS[kind].model_fields.items() if name not in common}
     rows = PAGE["What each kind adds"].rows()
 
-    documented = {
-        key.strip("`"): default
-        for kinds, key, default, *_ in rows
-        if f"`{kind}`" in kinds
-    }
+    documented = {key.strip("`"): default for kinds, key, default, *_ in rows if f"`{kind}`" in kinds}
     assert documented == {
-        field.alias or name: shown(field.get_default(call_default_factory=True))
-        for name, field in own.items()
+        field.alias or name: shown(field.get_default(call_default_factory=True)) for name, field in own.items()
     }

@@ -58,7 +58,7 @@ def one(**changes: Any) -> Job:
 
 
 def app(name: str, image: str, *, datacenter: str, port: int) -> Job:
-    """What the short form `App` makes, in typed pieces."""
+    """A web service, much as the short form `App` makes one."""
     healthy = seconds(90)
     return Job(
         name,

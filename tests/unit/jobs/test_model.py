@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from unit.jobs.api import NOMAD
-from unit.jobs.some_jobs import IMAGE, any_of, app, job, one, seconds, task
+from unit.jobs.some_jobs import IMAGE, any_of, job, one, seconds, task
 
 from components.app import AppArgs
 from components.app import job as app_job
@@ -137,16 +137,10 @@ def test_only_what_is_said_is_written() -> None:
     }
 
 
-def test_the_short_form_is_the_same_job() -> None:
-    typed = app("hello", "r/hello@sha256:0", datacenter="dc1", port=8080)
-
-    assert app_job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080)) == typed
-
-
 def test_the_short_form_can_be_read() -> None:
-    assert Job.from_api(app_job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080)).to_api()) == app(
-        "hello", "r/hello@sha256:0", datacenter="dc1", port=8080
-    )
+    made = app_job("hello", "r/hello@sha256:0", "dc1", AppArgs(port=8080))
+
+    assert Job.from_api(made.to_api()) == made
 
 
 def test_a_list_and_a_tuple_say_the_same() -> None:

@@ -77,7 +77,7 @@ def test_a_task_that_was_started_anew_does_not_silence_what_its_check_said() -> 
     catalogue.output = ""
     found.look()
 
-    assert list(found.of(ALLOCATION))[0].endswith("500")
+    assert next(found.of(ALLOCATION)).endswith("500")
 
 
 def test_a_page_that_is_quoted_is_cut_and_put_on_one_line() -> None:
