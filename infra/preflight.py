@@ -1,5 +1,6 @@
 """Whether this machine can carry the stack's local nodes: asked before anything is touched, answered all at once."""
 
+import os
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from components.hosts.hosts import unserved
 from infra.settings import Settings, report
 from infra.virtual_machines import Demand, Supply, lacking
 from mooring.clients.answers import rows
-from mooring.toolchain import binaries, images
+from mooring.toolchain import binaries, images, pins
 from mooring.toolchain.errors import CannotPrepare
 
 NODE_MEMORY = 640
@@ -26,6 +27,12 @@ NODE_MEMORY = 640
 
 NODE_DISK = 1024
 """MiB for a node's own images and logs; the machine image is shared."""
+
+NODE_WATCHERS = 8
+"""Instances of inotify that a node's systemd, message bus and engine hold; 6 were counted. They are all root's, of
+which a kernel allows 128 unless told otherwise, and a node that gets none comes up degraded."""
+
+WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances")
 
 LOCAL = "local:"
 
@@ -86,6 +93,9 @@ class Machine:
     disk_mib: int
     """Free where the engine keeps its data."""
 
+    watchers: int | None = None
+    """Instances of inotify that root may still have; None where only root can count them."""
+
     unknown_image: str | None = None
     """Why the registry of the public base image does not know it."""
 
@@ -109,6 +119,7 @@ class Machine:
             memory_mib=memory["MemAvailable"],
             total_memory_mib=memory["MemTotal"],
             disk_mib=shutil.disk_usage(_existing(Path(info["DockerRootDir"]))).free >> 20,
+            watchers=_watchers() if os.geteuid() == 0 else None,
             unknown_image=_unknown(api, wanted.base_image) if wanted.base_image else None,
         )
         api.close()
@@ -163,6 +174,11 @@ def _capacity_problems(wanted: Wanted, machine: Machine) -> Iterator[str]:
             f"mooring:hosts: {len(new)} new nodes need about {NODE_DISK * len(new)} MiB of disk, "
             f"{machine.disk_mib} MiB are free where the engine keeps its data"
         )
+    if machine.watchers is not None and machine.watchers < NODE_WATCHERS * len(new):
+        yield (
+            f"mooring:hosts: {len(new)} new nodes need {NODE_WATCHERS * len(new)} instances of inotify, "
+            f"{machine.watchers} are free; `sysctl -w fs.inotify.max_user_instances=1024` would do"
+        )
 
 
 def preflight(settings: Settings) -> None:
@@ -187,7 +203,7 @@ def lacking_for_machines(settings: Settings) -> Iterator[str]:
 
 
 def missing_agents(settings: Settings) -> Iterator[str]:
-    """The agents' programs that are not on this machine in the version that the stack names."""
+    """The agents' programs and plugins that are not on this machine in the version that the stack wants."""
     for setting, tool, version in (
         ("consulVersion", "consul", settings.consul_version),
         ("nomadVersion", "nomad", settings.nomad_version),
@@ -196,6 +212,12 @@ def missing_agents(settings: Settings) -> Iterator[str]:
             binaries.locate(tool, version)
         except CannotPrepare as problem:
             yield f"mooring:{setting}: {problem}"
+    for driver, plugin in pins.PLUGINS.items():
+        try:
+            if any(driver in group.drivers for group in settings.groups):
+                binaries.locate(plugin.name)
+        except CannotPrepare as problem:
+            yield f"mooring:hosts: drivers: {driver}: {problem}"
 
 
 def _free(network: IPv4Network, machine: Machine) -> str:
@@ -253,6 +275,18 @@ def _taken(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def _watchers() -> int:
+    held = sum(1 for file in Path("/proc").glob("[0-9]*/fd/*") if _target(file) == "anon_inode:inotify")
+    return int(WATCHERS.read_text()) - held
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # its process has ended meanwhile
+        return ""
 
 
 def _meminfo() -> dict[str, int]:

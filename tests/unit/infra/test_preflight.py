@@ -71,6 +71,17 @@ def test_memory_and_disk_are_asked_only_for_nodes_that_do_not_exist() -> None:
     assert list(problems(wanted(), machine(**small, containers=frozenset(list(NODES)[:2])))) == []
 
 
+def test_nodes_that_would_come_up_degraded_are_refused() -> None:
+    found = machine(watchers=7)
+
+    (problem,) = problems(wanted(nodes={"mooring-dev-server-1": 512}), found)
+    assert problem == (
+        "mooring:hosts: 1 new nodes need 8 instances of inotify, 7 are free; "
+        "`sysctl -w fs.inotify.max_user_instances=1024` would do"
+    )
+    assert list(problems(wanted(), machine(watchers=None))) == []
+
+
 def test_a_node_larger_than_the_machine_is_refused() -> None:
     assert any(
         "may use 2048 MiB, this machine has 1500 MiB" in p for p in problems(wanted(), machine(total_memory_mib=1500))
