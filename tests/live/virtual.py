@@ -14,17 +14,17 @@ RUN = Path("/run/libvirt/qemu")
 """Where libvirt says which process is which machine, to root."""
 
 
-def unprepared() -> str | None:
+def unprepared(*, disk: bool) -> str | None:
     if missing := packages.missing(hypervisor.NEEDED):
         return f"this machine lacks {', '.join(one.package for one in missing)}"
     if not hypervisor.answers():
         return "no libvirt answers"
-    return None if disks.ready() else f"the disk that machines start as is not in {disks.folder()}"
+    return None if not disk or disks.ready() else f"the disk that machines start as is not in {disks.folder()}"
 
 
-def need_libvirt() -> None:
+def need_libvirt(*, disk: bool = True) -> None:
     """Without it there is nothing to test; where tests must run, that is a failure."""
-    if (reason := unprepared()) is None:
+    if (reason := unprepared(disk=disk)) is None:
         return
     if os.environ.get("REQUIRE_LIVE") == "1":
         pytest.fail(f"{reason}; `make prepare STACK=vm` brings it")
