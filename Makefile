@@ -8,7 +8,7 @@ BIN       := .venv/bin
 TOOLCHAIN := $(PYTHON) -m mooring.toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview status down prepare stop-engine check test test-machines bench lock
+.PHONY: help up preview status down prepare stop-engine check test test-long test-machines bench lock
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ check: prepare ## Lint, formatting, types, the layers' arrows, spelling
 test: prepare ## The fast tests, then a real cluster from the stack `test`
 	$(BIN)/pytest tests/unit tests/bench $(ARGS)
 	REQUIRE_LIVE=1 $(BIN)/pytest tests/live $(ARGS)
+
+test-long: prepare ## What takes many minutes on real clusters: versions, growing and shrinking, a quorum lost for good
+	REQUIRE_LIVE=1 $(BIN)/pytest -m long tests/live $(ARGS)
 
 test-machines: ## Virtual machines: what their kinds promise, and a real cluster on three of them; up to an hour
 	@$(TOOLCHAIN) prepare --stack vm

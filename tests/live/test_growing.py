@@ -9,7 +9,7 @@ from live.stack import Stack, copy_of_checkout, docker, no_change
 from mooring.drills.traffic import Traffic
 from mooring.drills.writes import ConsulKeys, Ledger, NomadVariables
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

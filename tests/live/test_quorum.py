@@ -6,7 +6,7 @@ from live.stack import Stack, docker, no_change
 
 from mooring.waiting import wait_for
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 LOST = ("test-server-2", "test-server-3")
 

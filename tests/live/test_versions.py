@@ -12,7 +12,7 @@ from mooring.drills.traffic import Traffic
 from mooring.toolchain import binaries, pins, progress
 from mooring.toolchain.errors import CannotPrepare
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 OLDER = {"consul": pins.CONSUL.older[-1], "nomad": pins.NOMAD.older[-1]}
 PINNED = {"consul": pins.CONSUL.version, "nomad": pins.NOMAD.version}
