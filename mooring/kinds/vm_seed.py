@@ -47,8 +47,6 @@ class Seed(BaseModel, extra="forbid", frozen=True):
             "hostname": self.hostname,
             "fqdn": self.hostname,
             "manage_etc_hosts": False,
-            # Fails where the image has no locales, and then the whole first boot counts as failed.
-            "locale": False,
             "disable_root": False,
             "ssh_pwauth": False,
             "ssh_deletekeys": True,
