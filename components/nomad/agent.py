@@ -58,6 +58,7 @@ a call to a server succeeds, and to refuse us it has to make one. Without it fou
 instances; with it none of eighteen did.
 """
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentArgs:
     host: Host
