@@ -50,6 +50,7 @@ def test_a_version_that_does_not_work(stack: Stack) -> None:
     assert any("rolling back to job version" in event.get("detail", "") for event in drill["events"])
 
 
+@pytest.mark.long
 def test_the_worst_node(stack: Stack) -> None:
     drill = drilled(stack, "worst-node")
 
