@@ -112,6 +112,7 @@ class VirtualHost(pulumi.ComponentResource):
             goes_with=site.network,
             emulated=emulated,
             labels=group.labels,
+            drivers=group.drivers,
         )
         self.register_outputs({"address": there})
 

@@ -81,10 +81,9 @@ def bring_agents(stack: str, say: Say) -> None:
         if (version := values.get(f"{pulumi.project()}:{tool}Version")) is not None:
             binaries.agent_binary(tool, str(version), say)
     # What is wrong with the list itself is for the program to say.
-    groups = values.get(f"{pulumi.project()}:hosts")
-    named = (
-        [table(group).get("drivers") for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
-    )
+    listed = values.get(f"{pulumi.project()}:hosts")
+    groups = [table(group) for group in rows(listed) if isinstance(group, dict)] if isinstance(listed, list) else []
+    named = [group.get("drivers") for group in groups]
     for driver, plugin in pins.PLUGINS.items():
         if any(driver in rows(drivers) for drivers in named if isinstance(drivers, list)):
             binaries.plugin(plugin, say)

@@ -112,8 +112,8 @@ class TestWhichDrills:
 
 
 def test_an_unknown_drill_is_named_with_those_that_exist() -> None:
-    with pytest.raises(CannotDrill, match=r"there is no drill 'contaner'; these are: container, "):
-        chosen(["container", "contaner"])
+    with pytest.raises(CannotDrill, match=r"there is no drill 'box'; these are: container, "):
+        chosen(["container", "box"])
 
 
 def test_no_two_drills_have_one_name() -> None:

@@ -53,11 +53,11 @@ def test_an_unknown_key_inside_a_group_is_named_by_its_path() -> None:
 
 
 def test_a_kind_that_there_is_not_is_named_with_those_that_there_are() -> None:
-    text = refusal([{**HOSTS[0], "kind": "locla"}, HOSTS[1]])
+    text = refusal([{**HOSTS[0], "kind": "nearby"}, HOSTS[1]])
 
     assert "mooring:hosts.0.kind: must be one of " in text
     assert "local" in text.split("one of ")[1]
-    assert "got 'locla'" in text
+    assert "got 'nearby'" in text
 
 
 def test_what_one_kind_asks_for_is_no_setting_of_another() -> None:
