@@ -59,7 +59,7 @@ consul_configuration() { # NAME ADDRESS server|client GOSSIP_KEY AGENT_TOKEN MAN
   "tokens": {$tokens}
  },
  "performance": {"raft_multiplier": 1, "rpc_hold_timeout": "7s", "leave_drain_time": "5s"},
- "leave_on_terminate": false,
+ "leave_on_terminate": true,
  "skip_leave_on_interrupt": true,
  "disable_update_check": true,
  "disable_remote_exec": true,
@@ -110,7 +110,7 @@ User=consul
 Group=consul
 ExecStart=/opt/mooring/bin/consul-$consul_version agent -config-dir=/etc/consul.d
 ExecReload=/bin/kill -HUP \$MAINPID
-KillSignal=SIGTERM
+KillSignal=SIGINT
 KillMode=process
 Restart=always
 RestartSec=1
@@ -138,7 +138,7 @@ nomad_configuration() { # NAME ADDRESS GOSSIP_KEY CONSUL_TOKEN: one that is serv
  "data_dir": "/var/lib/nomad",
  "bind_addr": "0.0.0.0",
  "advertise": {"http": "$2", "rpc": "$2", "serf": "$2"},
- "leave_on_terminate": false,
+ "leave_on_terminate": true,
  "leave_on_interrupt": false,
  "disable_update_check": true,
  "acl": {"enabled": true},
@@ -230,6 +230,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 ExecStart=/opt/mooring/bin/nomad-$nomad_version agent -config=/etc/nomad.d
+ExecStartPost=/bin/sh -c 'for _ in \$\$(seq 60); do if [ -d /var/lib/nomad/client ]; then curl --silent --max-time 1 --output /dev/null --cacert /etc/nomad.d/tls/ca.pem https://localhost:4646/v1/client/stats; fi; sleep 0.5; done &'
 ExecReload=/bin/kill -HUP \$MAINPID
 KillSignal=SIGINT
 KillMode=process
@@ -283,6 +284,7 @@ hello_job() { # IMAGE
   {
    "Name": "hello",
    "Count": 3,
+   "Meta": {"health": "/healthz"},
    "Spreads": [{"Attribute": "\${node.unique.id}", "Weight": 100}],
    "Networks": [{"Mode": "host", "DynamicPorts": [{"Label": "http", "To": 8080}]}],
    "Services": [
@@ -297,7 +299,7 @@ hello_job() { # IMAGE
        "Path": "/healthz",
        "Interval": 1000000000,
        "Timeout": 1000000000,
-       "CheckRestart": {"Limit": 3, "Grace": 10000000000, "IgnoreWarnings": false}
+       "CheckRestart": {"Limit": 4, "Grace": 10000000000, "IgnoreWarnings": false}
       }
      ]
     }
@@ -312,7 +314,7 @@ hello_job() { # IMAGE
     "HealthyDeadline": 90000000000,
     "ProgressDeadline": 0
    },
-   "RestartPolicy": {"Attempts": 10, "Interval": 300000000000, "Delay": 1000000000, "Mode": "fail"},
+   "RestartPolicy": {"Attempts": 10, "Interval": 300000000000, "Delay": 0, "Mode": "fail"},
    "ReschedulePolicy": {
     "Attempts": 0,
     "Interval": 0,
@@ -327,7 +329,7 @@ hello_job() { # IMAGE
     "MinHealthyTime": 2000000000,
     "HealthyDeadline": 90000000000
    },
-   "ShutdownDelay": 6000000000,
+   "ShutdownDelay": 5000000000,
    "Tasks": [
     {
      "Name": "hello",
@@ -356,6 +358,9 @@ haproxy_configuration() {
   cat <<'EOF'
 global
   master-worker
+  # A process that takes over at a reload knows at once what the one before it knew.
+  server-state-file /var/lib/mooring-haproxy/servers
+  lua-load /etc/mooring/haproxy/wait.lua
   log stdout format raw local0
   hard-stop-after 60s
   stats socket /run/mooring-haproxy.sock mode 600 level admin expose-fd listeners
@@ -365,6 +370,7 @@ defaults
   log global
   option httplog
   option dontlog-normal
+  load-server-state-from-file global
   timeout connect 500ms
   timeout client 30s
   timeout server 10s
@@ -374,7 +380,8 @@ defaults
   retries 3
   option redispatch 1
   retry-on conn-failure empty-response response-timeout 0rtt-rejected
-  # Consul learns of a dead node after 5 s of gossip; these checks take it out within 2.
+  timeout check 1s
+  # Consul learns of a dead node after 5 s of gossip at the soonest; these checks take it out before.
   default-server check inter 1s fastinter 500ms downinter 1s fall 2 rise 1 observe layer7 error-limit 3 on-error mark-down on-marked-down shutdown-sessions
 
 resolvers consul
@@ -385,12 +392,18 @@ resolvers consul
   timeout retry 500ms
   resolve_retries 3
   hold valid 500ms
-  hold obsolete 3s
-  # While Consul cannot answer, what was last known goes on serving.
+  hold obsolete 2s
+  # No instance passes: a mistake of the checks' own, or true; the balancer's own checks tell.
   hold nx 10m
-  hold refused 10m
-  hold timeout 10m
-  hold other 10m
+  # While Consul cannot answer, what was last known goes on serving.
+  hold refused 7d
+  hold timeout 7d
+  hold other 7d
+
+frontend alive
+  # For whoever asks whether this balancer works; apps and Consul do not matter to it.
+  bind 127.0.0.1:8405
+  monitor-uri /
 
 frontend http
   bind :80
@@ -400,7 +413,23 @@ backend hello
   balance leastconn
   option httpchk GET /healthz
   http-request disable-l7-retry if METH_POST
-  server-template hello 20 _hello._tcp.service.consul resolvers consul resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr none
+  http-request lua.wait_for_instance hello if { nbsrv(hello) lt 1 }
+  server-template hello 20 _hello._tcp.service.consul resolvers consul resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr last,none
+EOF
+}
+
+haproxy_wait() {
+  cat <<'EOF'
+-- A request that finds no instance waits for one. Where Consul was away on every host, each agent begins its
+-- checks anew as failing, and for a second no instance is named; a balancer that was just started knows none yet.
+core.register_action("wait_for_instance", { "http-req" }, function(txn, backend)
+  for _ = 1, 30 do
+    if txn.sf:nbsrv(backend) > 0 then
+      return
+    end
+    core.msleep(100)
+  end
+end, 1)
 EOF
 }
 
@@ -414,12 +443,16 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
+# Of whatever ran here before: by now an address in it may be another app's.
+ExecStartPre=/bin/rm -f /var/lib/mooring-haproxy/servers
 ExecStartPre=/usr/sbin/haproxy -c -q -f /etc/mooring/haproxy/haproxy.cfg
 ExecStart=/usr/sbin/haproxy -Ws -f /etc/mooring/haproxy/haproxy.cfg
 ExecReload=/usr/sbin/haproxy -c -q -f /etc/mooring/haproxy/haproxy.cfg
+ExecReload=/bin/sh -c 'echo show servers state | socat -t 5 - UNIX-CONNECT:/run/mooring-haproxy.sock > /var/lib/mooring-haproxy/servers'
 ExecReload=/bin/kill -USR2 $MAINPID
 KillMode=mixed
 SuccessExitStatus=143
+StateDirectory=mooring-haproxy
 Restart=always
 RestartSec=1
 
