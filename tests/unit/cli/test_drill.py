@@ -133,6 +133,8 @@ def test_what_was_drilled_before_an_interrupt_is_reported(
     running(world, job("hello", "hello"))
     stage = staged("test", overview(world), None)
     before = signal.getsignal(signal.SIGTERM)
+    # A test run in the background of a shell is born deaf to it.
+    deaf = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def perform(each: Drill, *_: object, **__: object) -> Outcome:
         if each.name == "second":
@@ -140,7 +142,10 @@ def test_what_was_drilled_before_an_interrupt_is_reported(
         return outcome(each.name)
 
     monkeypatch.setattr(module, "perform", perform)
-    found = performed(stage, [some("first"), some("second"), some("third")], rate=100, say=lambda _: None)
+    try:
+        found = performed(stage, [some("first"), some("second"), some("third")], rate=100, say=lambda _: None)
+    finally:
+        signal.signal(signal.SIGINT, deaf)
 
     assert [each.name for each in found.outcomes] == ["first"]
     assert found.interrupted
