@@ -50,9 +50,10 @@ test-machines: ## Virtual machines: what their kinds promise, and a real cluster
 	@$(TOOLCHAIN) prepare --stack vm
 	REQUIRE_LIVE=1 $(BIN)/pytest -m slow tests/live $(ARGS)
 
-bench: prepare ## Ratios: a bring-up to a plain script; 100 and 1,000 jobs to nothing at all and to OpenTofu
+bench: prepare ## Ratios: a bring-up to a plain script; what a host costs of 7 to of 3; 100 and 1,000 jobs to OpenTofu
 	$(BIN)/pytest -q tests/bench
 	@$(BIN)/python tests/bench/bench.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m bench.hosts $(HOSTS)
 	@PYTHONPATH=tests $(BIN)/python -m bench.jobs $(JOBS)
 
 lock: prepare ## Compile requirements.txt and requirements-dev.txt anew from pyproject.toml

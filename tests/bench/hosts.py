@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from bench import STACK, CannotPrepare, Failed, check_prepared, destroy, project, run
+from bench.bench import PORT, STACK, Failed, check_prepared, destroy, project, run
 from rich.console import Console
 from rich.table import Table
+
+from mooring.toolchain.errors import CannotPrepare
 
 SIZES: Sequence[int] = (3, 5, 7)
 SERVERS = 3
@@ -44,7 +46,7 @@ def stack_file(hosts: int) -> str:
         groups.append(f"{{name: client, kind: local, count: {clients}, roles: [client], memory: 1536}}")
     lines = [f"    - {group}" for group in groups]
     return "\n".join(
-        ["config:", "  mooring:network: 198.18.251.0/24", '  mooring:port: "18991"', "  mooring:hosts:", *lines, ""]
+        ["config:", "  mooring:network: 198.18.251.0/24", f'  mooring:port: "{PORT}"', "  mooring:hosts:", *lines, ""]
     )
 
 
