@@ -184,6 +184,8 @@ def agent_configuration(
         # One that goes for good is told so by SIGTERM.
         "leave_on_terminate": True,
         "disable_update_check": True,
+        # What a failing check says is told within seconds, and not after Consul's own five minutes.
+        "check_update_interval": "10s",
         "disable_remote_exec": True,
         "enable_script_checks": False,
         "dns_config": {

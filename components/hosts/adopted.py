@@ -87,23 +87,6 @@ class AdoptedHost(pulumi.ComponentResource):
             values=KERNEL,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
         )
-        engine = (
-            Units(
-                f"{name}-units",
-                connection=way_in,
-                units={"docker.service": {}},
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
-            )
-            if "docker.io" in needed(group.roles)
-            else packages
-        )
-        kernel = Sysctls(
-            f"{name}-sysctls",
-            connection=way_in,
-            path="/etc/sysctl.d/60-mooring.conf",
-            values=KERNEL,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
-        )
         ready = kind.Host(
             f"{name}-ready",
             name=name,

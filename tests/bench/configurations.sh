@@ -62,6 +62,7 @@ consul_configuration() { # NAME ADDRESS server|client GOSSIP_KEY AGENT_TOKEN MAN
  "leave_on_terminate": true,
  "skip_leave_on_interrupt": true,
  "disable_update_check": true,
+ "check_update_interval": "10s",
  "disable_remote_exec": true,
  "enable_script_checks": false,
  "dns_config": {

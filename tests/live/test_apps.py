@@ -90,7 +90,7 @@ def test_work_that_fails_before_leaves_the_app_and_tells_its_last_words(program:
 
 
 def test_an_app_whose_check_fails_is_taken_back_and_the_check_is_quoted(program: Program) -> None:
-    printed = program.up('health="/nowhere"', "healthy_within=12")
+    printed = program.up('health="/nowhere"', "healthy_within=30")
 
     assert not printed.startswith("0\n")
     assert "rolling back to job version" in printed
