@@ -40,9 +40,10 @@ STACK_FILE = f"""\
 config:
   mooring:network: 198.18.251.0/24
   mooring:port: "{PORT}"
+  mooring:drillable: true
   mooring:hosts:
     - {{name: server, kind: local, count: 3, roles: [server, client, registry], memory: 2048}}
-    - {{name: edge, kind: local, count: 1, roles: [edge], memory: 512}}
+    - {{name: edge, kind: local, count: 2, roles: [edge], memory: 512}}
 """
 PLAIN = Path(__file__).with_name("bring_up.sh")
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Brings up by hand what `pulumi up` brings up from a stack of three servers and an edge, says how long that took, and
-# takes it away again: the measure that the platform is held against. Same nodes, agents, security and order, no Pulumi.
+# Brings up by hand what `pulumi up` brings up from a stack of three servers and two edges, says how long that took, and
+# takes it away again: the measure that the platform is held against. Same nodes, agents, services, security and order,
+# no Pulumi.
 #
-# It does less, which makes the ratio worse and not better: one balancer without a floating address, whose port is
-# published by its own node, and one registry, which every host reaches directly.
+# It does less: it looks at nothing on a host before it writes there, it keeps no state, and of a service it waits only
+# for the port.
 #
 # Needs what `make prepare` brings, and openssl, ssh, curl and perl.
 #   -v  a line for each phase
@@ -23,12 +24,18 @@ readonly PORT=18990
 network=198.18.250.0/24
 datacenter=dc1
 servers=(198.18.250.11 198.18.250.12 198.18.250.13)
-edge=198.18.250.61
-registry=${servers[0]}:5000
+edges=(198.18.250.61 198.18.250.62)
+registries=("${servers[@]:0:2}")
+builder=${servers[0]}
+floating=198.18.250.10
+door=198.18.250.9
+nearby=169.254.20.20:5001
 declare -A node=(
-  [${servers[0]}]=plain-server-1 [${servers[1]}]=plain-server-2 [${servers[2]}]=plain-server-3 [$edge]=plain-edge-1
+  [${servers[0]}]=plain-server-1 [${servers[1]}]=plain-server-2 [${servers[2]}]=plain-server-3
+  [${edges[0]}]=plain-edge-1 [${edges[1]}]=plain-edge-2
 )
-every=("${servers[@]}" "$edge")
+declare -A priority=([${edges[0]}]=150 [${edges[1]}]=149)
+every=("${servers[@]}" "${edges[@]}")
 
 verbose=false keep=false only_clean=false
 while getopts vkc option; do
@@ -83,6 +90,8 @@ quietly() { # COMMAND...: what it says, only when it fails
   local said
   said=$("$@" 2>&1) || fail "$1: $said"
 }
+
+is_edge() { [[ " ${edges[*]} " = *" $1 "* ]]; } # ADDRESS
 
 uuid() { echo "$(</proc/sys/kernel/random/uuid)"; }
 
@@ -185,7 +194,7 @@ make_consul_keys() {
   make_certificate consul consul-nomad nomad clientAuth
   for address in "${every[@]}"; do
     name=${node[$address]} names=DNS:localhost
-    [ "$address" = "$edge" ] || names+=",DNS:server.$datacenter.consul,DNS:$name.server.$datacenter.consul"
+    is_edge "$address" || names+=",DNS:server.$datacenter.consul,DNS:$name.server.$datacenter.consul"
     make_certificate consul "consul-$name" "$name" serverAuth,clientAuth "$names,IP:$address,IP:127.0.0.1"
   done
 }
@@ -201,8 +210,11 @@ make_nomad_keys() {
 }
 
 make_registry_keys() {
+  local address
   make_authority registry
-  make_certificate registry registry registry serverAuth "IP:${servers[0]}"
+  for address in "${registries[@]}"; do
+    make_certificate registry "registry-${node[$address]}" registry serverAuth "IP:$address,IP:${nearby%:*}"
+  done
 }
 
 make_ssh_keys() {
@@ -222,11 +234,13 @@ choose_secrets() { # into shell variables, which every background job inherits
   declare -gA consul_agent_token
   for address in "${every[@]}"; do consul_agent_token[$address]=$(uuid); done
   consul_management=$(uuid) consul_dns_token=$(uuid) consul_nomad_token=$(uuid) consul_status_token=$(uuid)
+  consul_drill_token=$(uuid)
   nomad_management=$(uuid)
   consul_gossip_key=$(openssl rand -base64 32) nomad_gossip_key=$(openssl rand -base64 32)
   registry_password=$(openssl rand -hex 16) registry_http_secret=$(openssl rand -hex 16)
   echo "X-Consul-Token: $consul_management" >"$work/consul-token"
   echo "X-Nomad-Token: $nomad_management" >"$work/nomad-token"
+  printf 'Authorization: Basic %s\n' "$(printf 'mooring:%s' "$registry_password" | base64 --wrap 0)" >"$work/registry-login"
 }
 
 prepare_keys() {
@@ -258,16 +272,28 @@ readonly CAPABILITIES=(
   SYS_TTY_CONFIG WAKE_ALARM
 )
 
+make_door() { # the port of this machine, which belongs to no node
+  docker create --name "$NAME-door" --label "$LABEL=$run" --cap-drop ALL --security-opt no-new-privileges \
+    --user haproxy --memory 64m --memory-swap 64m --restart unless-stopped --network $NAME --ip "$door" \
+    --publish "127.0.0.1:$PORT:8080" --entrypoint /usr/sbin/haproxy "$machine_image" -db -f /etc/mooring-door.cfg \
+    >/dev/null
+  mkdir -p "$work/door/etc"
+  door_configuration >"$work/door/etc/mooring-door.cfg"
+  tar --create --directory "$work/door" --owner 0 --group 0 --mode 0644 etc/mooring-door.cfg |
+    docker cp - "$NAME-door:/"
+  docker start "$NAME-door" >/dev/null
+}
+
 make_host() { # ADDRESS
-  local name=${node[$1]} memory=2048m publish=()
-  if [ "$1" = "$edge" ]; then memory=512m publish=(--publish "127.0.0.1:$PORT:80"); fi
+  local name=${node[$1]} memory=2048m
+  if is_edge "$1"; then memory=512m; fi
   docker volume create --label "$LABEL=$run" "$NAME-$name-engine" >/dev/null
   docker create --name "$NAME-$name" --hostname "$name" --label "$LABEL=$run" \
     --cap-drop ALL "${CAPABILITIES[@]/#/--cap-add=}" \
     --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
     --cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup \
     --volume "$NAME-$name-engine:/var/lib/docker" --tmpfs /run --tmpfs /run/lock --tmpfs /tmp \
-    --env container=docker --network $NAME --ip "$1" "${publish[@]}" --memory $memory --memory-swap $memory \
+    --env container=docker --network $NAME --ip "$1" --memory $memory --memory-swap $memory \
     --stop-signal SIGRTMIN+3 --restart no "$machine_image" >/dev/null
   tar --create --directory "$work/$name" --owner 0 --group 0 ssh_host_ed25519_key authorized_keys |
     docker cp - "$NAME-$name:/etc/mooring/bootstrap"
@@ -290,24 +316,26 @@ exit 1'
 
 make_consul_agent() { # ADDRESS
   local name=${node[$1]} role=server management=$consul_management dns=- stage
-  if [ "$1" = "$edge" ]; then role=client management=- dns=$consul_dns_token; fi
+  if is_edge "$1"; then role=client management=- dns=$consul_dns_token; fi
   stage=$work/$name/consul
   mkdir -p "$stage/etc/consul.d/tls" "$stage/etc/systemd/system"
-  consul_configuration "$name" "$1" $role "$consul_gossip_key" "${consul_agent_token[$1]}" "$management" "$dns" \
-    >"$stage/etc/consul.d/consul.json"
+  consul_configuration "$name" "$1" $role >"$stage/etc/consul.d/consul.json"
+  consul_start "$1" $role "$consul_gossip_key" "${consul_agent_token[$1]}" "$management" "$dns" \
+    >"$stage/etc/consul.d/start.json"
   cp "$work/consul-ca.pem" "$stage/etc/consul.d/tls/ca.pem"
   cp "$work/consul-$name.pem" "$stage/etc/consul.d/tls/agent.pem"
   cp "$work/consul-$name.key" "$stage/etc/consul.d/tls/agent.key"
   consul_unit >"$stage/etc/systemd/system/consul.service"
   {
     tar -c -C "$stage" --owner root --group consul --mode 0640 \
-      etc/consul.d/consul.json etc/consul.d/tls/{ca.pem,agent.pem,agent.key}
+      etc/consul.d/{consul,start}.json etc/consul.d/tls/{ca.pem,agent.pem,agent.key}
     tar -c -C "$stage" --owner root --group root --mode 0644 etc/systemd/system/consul.service
   } | on "$1" "set -eu
     id -u consul >/dev/null 2>&1 || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin consul
     install -d -m 0750 -g consul /etc/consul.d /etc/consul.d/tls
     install -d -m 0750 -o consul -g consul /var/lib/consul
     tar -x -i -p --same-owner --no-overwrite-dir -C / -f -
+    judged=\$(/opt/mooring/bin/consul-$consul_version validate /etc/consul.d 2>&1) || { echo \"\$judged\" >&2; exit 1; }
     service=consul port=8501 $START"
 }
 
@@ -315,7 +343,8 @@ make_nomad_agent() { # ADDRESS
   local name=${node[$1]} stage
   stage=$work/$name/nomad
   mkdir -p "$stage/etc/nomad.d/tls" "$stage/etc/systemd/system"
-  nomad_configuration "$name" "$1" "$nomad_gossip_key" "$consul_nomad_token" >"$stage/etc/nomad.d/nomad.json"
+  nomad_configuration "$name" "$1" "$consul_nomad_token" >"$stage/etc/nomad.d/nomad.json"
+  nomad_start "$1" "$nomad_gossip_key" >"$stage/etc/nomad.d/start.json"
   cp "$work/nomad-ca.pem" "$stage/etc/nomad.d/tls/ca.pem"
   cp "$work/nomad-$name.pem" "$stage/etc/nomad.d/tls/agent.pem"
   cp "$work/nomad-$name.key" "$stage/etc/nomad.d/tls/agent.key"
@@ -325,27 +354,36 @@ make_nomad_agent() { # ADDRESS
   nomad_unit >"$stage/etc/systemd/system/nomad.service"
   {
     tar -c -C "$stage" --owner root --group root --mode 0600 \
-      etc/nomad.d/nomad.json etc/nomad.d/tls/{ca.pem,agent.pem,agent.key,consul-ca.pem,consul.pem,consul.key}
+      etc/nomad.d/{nomad,start}.json etc/nomad.d/tls/{ca.pem,agent.pem,agent.key,consul-ca.pem,consul.pem,consul.key}
     tar -c -C "$stage" --owner root --group root --mode 0644 etc/systemd/system/nomad.service
   } | on "$1" "set -eu
     install -d -m 0700 /etc/nomad.d /etc/nomad.d/tls /var/lib/nomad
     tar -x -i -p --same-owner --no-overwrite-dir -C / -f -
+    judged=\$(/opt/mooring/bin/nomad-$nomad_version config validate /etc/nomad.d 2>&1) || { echo \"\$judged\" >&2; exit 1; }
     service=nomad port=4646 $START"
 }
 
-make_load_balancer() {
-  local stage=$work/edge
-  mkdir -p "$stage/etc/mooring/haproxy" "$stage/etc/systemd/system"
+make_load_balancer() { # ADDRESS: one, and what has it hold the floating address
+  local stage=$work/${node[$1]}/balancer
+  mkdir -p "$stage/etc/mooring/haproxy" "$stage/etc/mooring/vrrp" "$stage/etc/systemd/system"
   haproxy_configuration >"$stage/etc/mooring/haproxy/haproxy.cfg"
   haproxy_wait >"$stage/etc/mooring/haproxy/wait.lua"
   haproxy_unit >"$stage/etc/systemd/system/mooring-haproxy.service"
+  vrrp_configuration "${node[$1]}" "$1" "${priority[$1]}" >"$stage/etc/mooring/vrrp/keepalived.conf"
+  vrrp_unit >"$stage/etc/systemd/system/mooring-address.service"
   tar -c -C "$stage" --owner root --group root --mode 0644 \
-    etc/mooring/haproxy/{haproxy.cfg,wait.lua} etc/systemd/system/mooring-haproxy.service |
-    on "$edge" "set -eu
-      mkdir -p -m 0755 /etc/mooring/haproxy
+    etc/mooring/haproxy/{haproxy.cfg,wait.lua} etc/mooring/vrrp/keepalived.conf \
+    etc/systemd/system/mooring-{haproxy,address}.service |
+    on "$1" "set -eu
+      mkdir -p -m 0755 /etc/mooring/haproxy /etc/mooring/vrrp
       tar -x -p --same-owner --no-overwrite-dir -C / -f -
-      service=mooring-haproxy port=80 $START"
-  phase 'the load balancer listens'
+      (service=mooring-haproxy port=80 $START)
+      (service=mooring-address port=80 $START)"
+}
+
+make_load_balancers() {
+  on_each make_load_balancer "${edges[@]}"
+  phase 'the load balancers listen'
 }
 
 consul_is_whole() { # a leader who knows our token, healthy voters, everybody alive
@@ -377,6 +415,10 @@ put_consul_status_policy() {
   put_consul_policy status 'agent_prefix \"\" { policy = \"read\" }\nnode_prefix \"\" { policy = \"read\" }\nservice_prefix \"\" { policy = \"read\" }\noperator = \"read\"\n'
 }
 
+put_consul_drill_policy() {
+  put_consul_policy drill 'agent_prefix \"\" { policy = \"read\" }\nnode_prefix \"\" { policy = \"read\" }\nservice_prefix \"\" { policy = \"read\" }\noperator = \"read\"\nkey_prefix \"mooring-drill/\" { policy = \"write\" }\n'
+}
+
 put_consul_agent_token() { # ADDRESS
   local identity="{\"NodeName\": \"${node[$1]}\", \"Datacenter\": \"$datacenter\"}"
   put_consul_token "${node[$1]}-agent" "${consul_agent_token[$1]}" "\"NodeIdentities\": [$identity]"
@@ -395,6 +437,11 @@ put_consul_nomad_token() {
 put_consul_status_token() {
   put_consul_status_policy
   put_consul_token status-token "$consul_status_token" '"Policies": [{"Name": "status"}]'
+}
+
+put_consul_drill_token() {
+  put_consul_drill_policy
+  put_consul_token drill-token "$consul_drill_token" '"Policies": [{"Name": "drill"}]'
 }
 
 nomad_is_whole() { # our token rules, healthy voters, everybody ready
@@ -422,14 +469,17 @@ put_nomad_status_token() {
   put_nomad_token status 'namespace \"default\" { policy = \"read\" }\nnode { policy = \"read\" }\nagent { policy = \"read\" }\noperator { policy = \"read\" }\n'
 }
 
+put_nomad_drill_token() {
+  put_nomad_token drill 'namespace \"default\" {\n  policy = \"write\"\n  variables {\n    path \"mooring-drill/*\" {\n      capabilities = [\"write\", \"read\", \"list\", \"destroy\"]\n    }\n  }\n}\nnode { policy = \"write\" }\nagent { policy = \"read\" }\noperator { policy = \"read\" }\n'
+}
+
 make_consul() {
   on_each make_consul_agent "${every[@]}"
   phase 'Consul listens everywhere'
   within 120 consul_is_whole
   phase 'Consul is whole'
-  together "put_consul_agent_token ${servers[0]}" "put_consul_agent_token ${servers[1]}" \
-    "put_consul_agent_token ${servers[2]}" "put_consul_agent_token $edge" \
-    put_consul_dns_token put_consul_nomad_token put_consul_status_token
+  together "${every[@]/#/put_consul_agent_token }" \
+    put_consul_dns_token put_consul_nomad_token put_consul_status_token put_consul_drill_token
   phase "Consul's policies and tokens are there"
 }
 
@@ -438,41 +488,66 @@ make_nomad() {
   phase 'Nomad listens everywhere'
   within 120 nomad_is_whole
   phase 'Nomad is whole'
-  together put_nomad_deploy_token put_nomad_status_token
+  together put_nomad_deploy_token put_nomad_status_token put_nomad_drill_token
   phase "Nomad's policies and tokens are there"
 }
 
 make_clusters() {
   make_consul
-  together make_nomad make_load_balancer
+  # Not before: an agent that is asked with a token that is not there yet may say no to it for many seconds.
+  together make_nomad make_load_balancers
 }
 
-copy_image() { # ARCHIVE
-  on "${servers[0]}" 'zstd -dc | docker load --quiet' <"$1" >/dev/null
+copy_image() { # ADDRESS ARCHIVE
+  on "$1" 'zstd -dc | docker load --quiet' <"$2" >/dev/null
 }
 
-make_registry() {
-  local stage=$work/registry
-  mkdir "$stage"
-  registry_configuration "$registry_http_secret" >"$stage/config.yml"
+make_registry() { # ADDRESS
+  local name=${node[$1]} stage
+  stage=$work/$name/registry
+  mkdir -p "$stage/etc/mooring/registry" "$stage/etc/systemd/system"
+  registry_configuration "$registry_http_secret" >"$stage/etc/mooring/registry/config.yml"
+  cp "$work/htpasswd" "$stage/etc/mooring/registry/htpasswd"
+  cp "$work/registry-$name.pem" "$stage/etc/mooring/registry/tls.pem"
+  cp "$work/registry-$name.key" "$stage/etc/mooring/registry/tls.key"
+  registry_unit >"$stage/etc/systemd/system/mooring-registry.service"
+  copy_image "$1" "$registry_archive"
+  {
+    tar -c -C "$stage" --owner root --group root --mode 0600 etc/mooring/registry/{config.yml,htpasswd,tls.pem,tls.key}
+    tar -c -C "$stage" --owner root --group root --mode 0644 etc/systemd/system/mooring-registry.service
+  } | on "$1" "set -eu
+    install -d -m 0755 /etc/mooring
+    install -d -m 0700 /etc/mooring/registry
+    tar -x -i -p --same-owner --no-overwrite-dir -C / -f -
+    service=mooring-registry port=5000 $START"
+}
+
+make_registries() {
   # bcrypt with few rounds: nobody guesses a random password, and it is checked at every request.
   perl -e '$_ = <STDIN>; chomp; ($p, $s) = split; print "mooring:", crypt($p, "\$2b\$05\$" . substr($s, 0, 22)), "\n"' \
-    <<<"$registry_password $(openssl rand -hex 11)" >"$stage/htpasswd"
-  cp "$work/registry.pem" "$stage/tls.pem"
-  cp "$work/registry.key" "$stage/tls.key"
-  copy_image "$registry_archive"
-  tar -c -C "$stage" --owner 0 --group 0 --mode 0644 config.yml htpasswd tls.pem tls.key |
-    on "${servers[0]}" "set -eu
-      docker volume create --label org.mooring.stack=plain/bring-up registry-data >/dev/null
-      docker create --name registry --label org.mooring.stack=plain/bring-up --network host --restart always --cap-drop ALL --security-opt no-new-privileges \
-        --volume registry-data:/var/lib/registry $registry_image >/dev/null
-      docker cp - registry:/etc/distribution
-      docker start registry >/dev/null"
-  phase 'the registry is started'
+    <<<"$registry_password $(openssl rand -hex 11)" >"$work/htpasswd"
+  on_each make_registry "${registries[@]}"
+  phase 'the registries listen'
 }
 
+make_proxy() { # ADDRESS: the way from a host to a registry that answers
+  local stage=$work/${node[$1]}/proxy
+  mkdir -p "$stage/etc/mooring/registry-proxy" "$stage/etc/systemd/system"
+  proxy_configuration >"$stage/etc/mooring/registry-proxy/haproxy.cfg"
+  cp "$work/registry-ca.pem" "$stage/etc/mooring/registry-proxy/ca.pem"
+  proxy_unit >"$stage/etc/systemd/system/mooring-registry-proxy.service"
+  tar -c -C "$stage" --owner root --group root --mode 0644 \
+    etc/mooring/registry-proxy/{haproxy.cfg,ca.pem} etc/systemd/system/mooring-registry-proxy.service |
+    on "$1" "set -eu
+      mkdir -p -m 0755 /etc/mooring/registry-proxy
+      tar -x -p --same-owner --no-overwrite-dir -C / -f -
+      service=mooring-registry-proxy port=5001 $START"
+}
+
+make_proxies() { on_each make_proxy "${every[@]}"; }
+
 trust_registry() { # ADDRESS
-  local stage=$work/${node[$1]}/trust certificates=etc/docker/certs.d/$registry
+  local stage=$work/${node[$1]}/trust certificates=etc/docker/certs.d/$nearby
   mkdir -p "$stage/etc/nomad" "$stage/$certificates"
   registry_credentials "$registry_password" >"$stage/etc/nomad/docker-auth.json"
   cp "$work/registry-ca.pem" "$stage/$certificates/ca.crt"
@@ -488,29 +563,51 @@ trust_registry() { # ADDRESS
 trust_registry_everywhere() { on_each trust_registry "${every[@]}"; }
 
 copy_base_image() {
-  copy_image "$base_archive"
+  copy_image "$builder" "$base_archive"
   phase 'the base image is copied'
 }
 
-registry_answers() {
-  [ "$(curl --silent --noproxy '*' --max-time 5 --cacert "$work/registry-ca.pem" --output /dev/null \
-    --write-out '%{http_code}' "https://$registry/v2/")" = 401 ]
+registry_api() { # METHOD URL [CURL OPTION...]
+  curl --silent --show-error --fail --noproxy '*' --max-time 60 --cacert "$work/registry-ca.pem" \
+    --header "@$work/registry-login" --request "$1" "${@:3}" "$2"
+}
+
+nearby_answers() { # whether the builder's proxy leads to a registry
+  [ "$(on "$builder" "curl --silent --noproxy '*' --max-time 5 --cacert /etc/mooring/registry-proxy/ca.pem \
+    --output /dev/null --write-out '%{http_code}' https://$nearby/v2/" </dev/null)" = 401 ]
+}
+
+copy_blob() { # DIGEST FROM TO
+  local to
+  to=$(registry_api POST "$3/blobs/uploads/" --dump-header - | tr -d '\r' | sed -n 's/^location: //Ip')
+  registry_api GET "$2/blobs/$1" --output "$work/blob-$1"
+  registry_api PUT "$to&digest=$1" --upload-file "$work/blob-$1" --header 'Content-Type: application/octet-stream'
+  rm "$work/blob-$1"
+}
+
+copy_pushed() { # DIGEST: the image into the registry that it was not pushed to, its parts first
+  local from=https://${registries[0]}:5000/v2/hello to=https://${registries[1]}:5000/v2/hello each
+  local kind=application/vnd.docker.distribution.manifest.v2+json
+  registry_api GET "$from/manifests/$1" --header "Accept: $kind" --output "$work/manifest"
+  for each in $(grep -o 'sha256:[0-9a-f]*' "$work/manifest" | sort -u); do copy_blob "$each" "$from" "$to"; done
+  registry_api PUT "$to/manifests/$1" --header "Content-Type: $kind" --data-binary "@$work/manifest"
 }
 
 make_image() { # writes the pushed image's digest to a file, as it runs in the background
-  together make_registry trust_registry_everywhere copy_base_image
-  within 30 registry_answers
-  tar -c -C apps/hello . | on "${servers[0]}" "docker build --quiet --build-arg BASE=$base_image --tag $registry/hello -" \
+  together make_registries make_proxies trust_registry_everywhere copy_base_image
+  within 30 nearby_answers
+  tar -c -C apps/hello . | on "$builder" "docker build --quiet --build-arg BASE=$base_image --tag $nearby/hello -" \
     >/dev/null
   # The engine pushes with the password that it is handed, and keeps none.
-  registry_credentials "$registry_password" | on "${servers[0]}" "set -eu
+  registry_credentials "$registry_password" | on "$builder" "set -eu
     umask 077
     export DOCKER_CONFIG=\$(mktemp -d /run/push.XXXXXX)
     trap 'rm -r \"\$DOCKER_CONFIG\"' EXIT
     cat >\"\$DOCKER_CONFIG/config.json\"
-    docker push $registry/hello" | sed -n 's/.*digest: \(sha256:[0-9a-f]*\).*/\1/p' >"$work/digest"
+    docker push $nearby/hello" | sed -n 's/.*digest: \(sha256:[0-9a-f]*\).*/\1/p' >"$work/digest"
   [ -s "$work/digest" ] || fail 'the image was not pushed'
-  phase 'the image is built and pushed'
+  copy_pushed "$(<"$work/digest")"
+  phase 'the image is built, pushed and copied'
 }
 
 run_job() {
@@ -518,7 +615,7 @@ run_job() {
   evaluation=$(
     {
       printf '{"EnforceIndex": true, "JobModifyIndex": 0, "Job": '
-      hello_job "$registry/hello@$(<"$work/digest")"
+      hello_job "$nearby/hello@$(<"$work/digest")"
       printf '}'
     } | nomad_api POST /v1/jobs --data-binary @- | field EvalID
   )
@@ -556,7 +653,7 @@ choose_secrets
 prepare_keys
 together make_network make_ssh_keys make_consul_keys make_nomad_keys make_registry_keys
 phase 'the network, keys and certificates are made'
-on_each make_host "${every[@]}"
+together make_door "${every[@]/#/make_host }"
 phase 'the hosts are up'
 together make_clusters make_image
 run_job

@@ -2,7 +2,8 @@
 # What bring_up.sh puts on the hosts, written out: the same keys and values as the components render. Sourced, not run.
 # test_configurations.py holds both sides together.
 #
-# Takes from its caller: servers (addresses, in order), datacenter, network, registry, consul_version, nomad_version.
+# Takes from its caller: servers, edges and registries (addresses, in order), floating, datacenter, network, nearby (the
+# address in the images' names), registry_image, consul_version, nomad_version.
 
 json_list() { # VALUE...: ["a", "b"]
   local quoted
@@ -10,18 +11,40 @@ json_list() { # VALUE...: ["a", "b"]
   printf '[%s]' "${quoted%, }"
 }
 
-others() { # ADDRESS: the servers but this one
+others() { # ADDRESS OF...: those but this one
   local each
-  for each in "${servers[@]}"; do
+  for each in "${@:2}"; do
     [ "$each" = "$1" ] || printf '%s\n' "$each"
   done
 }
 
-consul_configuration() { # NAME ADDRESS server|client GOSSIP_KEY AGENT_TOKEN MANAGEMENT_TOKEN|- DNS_TOKEN|-
-  local join tokens="\"agent\": \"$5\""
-  mapfile -t join < <(others "$2")
-  [ "$6" = - ] || tokens+=", \"initial_management\": \"$6\""
-  [ "$7" = - ] || tokens+=", \"default\": \"$7\""
+consul_start() { # ADDRESS server|client GOSSIP_KEY AGENT_TOKEN MANAGEMENT_TOKEN|- DNS_TOKEN|-: what is read at a start
+  local join tokens="\"agent\": \"$4\""
+  mapfile -t join < <(others "$1" "${servers[@]}")
+  [ "$5" = - ] || tokens+=", \"initial_management\": \"$5\""
+  [ "$6" = - ] || tokens+=", \"default\": \"$6\""
+  echo '{'
+  if [ "$2" = server ]; then
+    cat <<EOF
+ "bootstrap_expect": ${#servers[@]},
+ "autopilot": {
+  "cleanup_dead_servers": true,
+  "last_contact_threshold": "200ms",
+  "max_trailing_logs": 250,
+  "server_stabilization_time": "10s",
+  "min_quorum": ${#servers[@]}
+ },
+EOF
+  fi
+  cat <<EOF
+ "retry_join": $(json_list "${join[@]}"),
+ "encrypt": "$3",
+ "acl": {"tokens": {$tokens}}
+}
+EOF
+}
+
+consul_configuration() { # NAME ADDRESS server|client: what an agent is restarted for
   cat <<EOF
 {
  "server": $([ "$3" = server ] && echo true || echo false),
@@ -31,10 +54,8 @@ consul_configuration() { # NAME ADDRESS server|client GOSSIP_KEY AGENT_TOKEN MAN
  "bind_addr": "$2",
  "advertise_addr": "$2",
  "client_addr": "127.0.0.1",
- "retry_join": $(json_list "${join[@]}"),
  "retry_interval": "1s",
  "retry_max": 0,
- "encrypt": "$4",
  "encrypt_verify_incoming": true,
  "encrypt_verify_outgoing": true,
  "ports": {"http": -1, "https": 8501, "grpc": -1, "dns": 8600, "serf_wan": -1},
@@ -55,8 +76,7 @@ consul_configuration() { # NAME ADDRESS server|client GOSSIP_KEY AGENT_TOKEN MAN
   "enabled": true,
   "default_policy": "deny",
   "down_policy": "extend-cache",
-  "enable_token_persistence": true,
-  "tokens": {$tokens}
+  "enable_token_persistence": true
  },
  "performance": {"raft_multiplier": 1, "rpc_hold_timeout": "7s", "leave_drain_time": "5s"},
  "leave_on_terminate": true,
@@ -80,14 +100,6 @@ EOF
   if [ "$3" = server ]; then
     cat <<EOF
  "ui_config": {"enabled": true},
- "bootstrap_expect": ${#servers[@]},
- "autopilot": {
-  "cleanup_dead_servers": true,
-  "last_contact_threshold": "200ms",
-  "max_trailing_logs": 250,
-  "server_stabilization_time": "10s",
-  "min_quorum": ${#servers[@]}
- },
  "peering": {"enabled": false}
 }
 EOF
@@ -128,9 +140,31 @@ WantedBy=multi-user.target
 EOF
 }
 
-nomad_configuration() { # NAME ADDRESS GOSSIP_KEY CONSUL_TOKEN: one that is server and client
+nomad_start() { # ADDRESS GOSSIP_KEY: what one that is server and client reads at a start
   local join
-  mapfile -t join < <(others "$2")
+  mapfile -t join < <(others "$1" "${servers[@]}")
+  cat <<EOF
+{
+ "server": {
+  "bootstrap_expect": ${#servers[@]},
+  "encrypt": "$2",
+  "server_join": {"retry_join": $(json_list "${join[@]}"), "retry_interval": "1s", "retry_max": 0}
+ },
+ "autopilot": {
+  "cleanup_dead_servers": true,
+  "last_contact_threshold": "200ms",
+  "max_trailing_logs": 250,
+  "server_stabilization_time": "10s",
+  "min_quorum": ${#servers[@]}
+ },
+ "client": {
+  "server_join": {"retry_join": $(json_list "${servers[@]}"), "retry_interval": "1s", "retry_max": 0}
+ }
+}
+EOF
+}
+
+nomad_configuration() { # NAME ADDRESS CONSUL_TOKEN: what it is restarted for
   cat <<EOF
 {
  "name": "$1",
@@ -160,7 +194,7 @@ nomad_configuration() { # NAME ADDRESS GOSSIP_KEY CONSUL_TOKEN: one that is serv
   "ca_file": "/etc/nomad.d/tls/consul-ca.pem",
   "cert_file": "/etc/nomad.d/tls/consul.pem",
   "key_file": "/etc/nomad.d/tls/consul.key",
-  "token": "$4",
+  "token": "$3",
   "auto_advertise": true,
   "checks_use_advertise": true,
   "server_auto_join": true,
@@ -177,27 +211,16 @@ nomad_configuration() { # NAME ADDRESS GOSSIP_KEY CONSUL_TOKEN: one that is serv
  "log_level": "INFO",
  "server": {
   "enabled": true,
-  "bootstrap_expect": ${#servers[@]},
-  "encrypt": "$3",
   "raft_multiplier": 1,
-  "server_join": {"retry_join": $(json_list "${join[@]}"), "retry_interval": "1s", "retry_max": 0},
   "min_heartbeat_ttl": "2s",
   "heartbeat_grace": "2s",
   "failover_heartbeat_ttl": "21s"
- },
- "autopilot": {
-  "cleanup_dead_servers": true,
-  "last_contact_threshold": "200ms",
-  "max_trailing_logs": 250,
-  "server_stabilization_time": "10s",
-  "min_quorum": ${#servers[@]}
  },
  "client": {
   "enabled": true,
   "node_pool": "default",
   "cni_path": "/usr/lib/cni",
   "cgroup_parent": "/nomad-$1",
-  "server_join": {"retry_join": $(json_list "${servers[@]}"), "retry_interval": "1s", "retry_max": 0},
   "reserved": {"cpu": 200, "memory": 512, "disk": 1024},
   "memory_total_mb": 2048,
   "options": {"driver.allowlist": "docker"},
@@ -266,8 +289,97 @@ registry_configuration() { # HTTP_SECRET
 EOF
 }
 
+registry_unit() {
+  cat <<EOF
+[Unit]
+Description=The stack's image registry
+Wants=network-online.target
+After=network-online.target docker.service
+Requires=docker.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStartPre=-/usr/bin/docker rm --force mooring-registry
+ExecStart=/usr/bin/docker run --rm --name mooring-registry --network host --pull never --read-only --tmpfs /tmp \\
+  --cap-drop ALL --security-opt no-new-privileges --log-driver none \\
+  --volume mooring-registry:/var/lib/registry --volume /etc/mooring/registry:/etc/distribution:ro $registry_image
+ExecStop=/usr/bin/docker stop --time 15 mooring-registry
+Restart=always
+RestartSec=1
+TimeoutStopSec=30
+
+[Install]
+WantedBy=multi-user.target
+EOF
+}
+
+proxy_configuration() {
+  local each place=0
+  cat <<'EOF'
+global
+  log stdout format raw local0
+  user haproxy
+  group haproxy
+  hard-stop-after 60s
+
+defaults
+  mode tcp
+  log global
+  option tcplog
+  option dontlog-normal
+  timeout connect 1s
+  timeout check 2s
+  # An engine may be busy for minutes between two pieces of a layer.
+  timeout client 10m
+  timeout server 10m
+  retries 3
+  option redispatch 1
+  # Serving means: a certificate of the stack's own authority, and no answer without the password.
+  default-server check check-ssl verify required ca-file /etc/mooring/registry-proxy/ca.pem inter 1s fastinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions
+
+frontend nearby
+  bind 169.254.20.20:5001
+  bind 127.0.0.1:5001
+  default_backend registries
+
+backend registries
+  # Not `backup`, to which a connection that failed is not sent while the first still counts as up.
+  balance first
+  option httpchk GET /v2/
+  http-check expect status 401
+EOF
+  for each in "${registries[@]}"; do printf '  server registry-%s %s:5000\n' $((++place)) "$each"; done
+}
+
+proxy_unit() {
+  cat <<'EOF'
+[Unit]
+Description=The way to whichever image registry of the stack answers
+Wants=network-online.target
+After=network-online.target
+Before=docker.service nomad.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStartPre=/usr/sbin/ip address replace 169.254.20.20/32 dev lo
+ExecStartPre=/usr/sbin/haproxy -c -q -f /etc/mooring/registry-proxy/haproxy.cfg
+ExecStart=/usr/sbin/haproxy -Ws -f /etc/mooring/registry-proxy/haproxy.cfg
+ExecReload=/usr/sbin/haproxy -c -q -f /etc/mooring/registry-proxy/haproxy.cfg
+ExecReload=/bin/kill -USR2 $MAINPID
+KillMode=mixed
+SuccessExitStatus=143
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+EOF
+}
+
 registry_credentials() { # PASSWORD
-  printf '{"auths": {"%s": {"auth": "%s"}}}\n' "$registry" "$(printf 'mooring:%s' "$1" | base64 --wrap 0)"
+  printf '{"auths": {"%s": {"auth": "%s"}}}\n' "$nearby" "$(printf 'mooring:%s' "$1" | base64 --wrap 0)"
 }
 
 hello_job() { # IMAGE
@@ -459,5 +571,87 @@ RestartSec=1
 
 [Install]
 WantedBy=multi-user.target
+EOF
+}
+
+vrrp_configuration() { # NAME ADDRESS PRIORITY: of keepalived
+  cat <<EOF
+global_defs {
+  router_id $1
+  vrrp_version 3
+  # Before whatever else the host does: an announcement that comes late has another take the address.
+  vrrp_priority -20
+  enable_script_security
+  script_user nobody
+}
+
+vrrp_script balancer {
+  script "/usr/bin/curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:8405/"
+  interval 1
+  timeout 1
+  fall 2
+  rise 1
+}
+
+vrrp_instance address {
+  state BACKUP
+  nopreempt
+  interface eth0
+  virtual_router_id 51
+  priority $3
+  advert_int 0.2
+  check_unicast_src
+  unicast_src_ip $2
+  unicast_peer {
+$(others "$2" "${edges[@]}" | sed 's/^/    /')
+  }
+  # Said again now and then: whoever missed it would go on asking the one who died.
+  garp_master_refresh 10
+  virtual_ipaddress {
+    $floating/${network#*/} dev eth0
+  }
+  track_script {
+    balancer
+  }
+}
+EOF
+}
+
+vrrp_unit() {
+  cat <<'EOF'
+[Unit]
+Description=The address of the stack's load balancers, held by one that works
+Wants=network-online.target
+After=network-online.target mooring-haproxy.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=/usr/sbin/keepalived --dont-fork --vrrp --log-console --use-file=/etc/mooring/vrrp/keepalived.conf
+ExecReload=/bin/kill -HUP $MAINPID
+KillMode=mixed
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+EOF
+}
+
+door_configuration() {
+  cat <<EOF
+global
+  maxconn 1000
+
+defaults
+  mode tcp
+  timeout connect 300ms
+  timeout client 1h
+  timeout server 1h
+  retries 15
+
+listen door
+  bind :8080
+  server floating $floating:80
 EOF
 }

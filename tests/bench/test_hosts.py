@@ -1,26 +1,17 @@
 """The pure parts of the bench of hosts: what one costs, how that grows, and that the measured stacks are stacks."""
 
 import io
-import json
 
 import pytest
-import yaml
 from bench.hosts import ACCEPT, SIZES, Row, Taken, growth, rows, stack_file, table
+from bench.stack_files import settings
 from rich.console import Console
 
 from components.hosts import Role
-from infra.settings import Settings
 
 
 def row(hosts: int, *, up: float = 6.0, preview: float = 1.0) -> Row:
     return Row(hosts=hosts, up=up, preview=preview)
-
-
-def settings(hosts: int) -> Settings:
-    """What the program makes of the stack's file; the engine hands it all that is not text as JSON."""
-    found = yaml.safe_load(stack_file(hosts))["config"]
-    values = {k.removeprefix("mooring:"): v if isinstance(v, str) else json.dumps(v) for k, v in found.items()}
-    return Settings.from_values(values, "stacks/Pulumi.bench.yaml", "mooring")
 
 
 def test_a_row_is_the_median_of_the_rounds_for_each_host() -> None:
@@ -58,7 +49,7 @@ def test_the_table_says_what_a_host_costs_and_how_that_grows() -> None:
 
 @pytest.mark.parametrize("hosts", SIZES)
 def test_each_measured_stack_is_one_with_so_many_hosts(hosts: int) -> None:
-    groups = settings(hosts).groups
+    groups = settings(stack_file(hosts)).groups
 
     assert sum(group.count for group in groups) == hosts
     assert {group.kind for group in groups} == {"local"}
@@ -66,7 +57,7 @@ def test_each_measured_stack_is_one_with_so_many_hosts(hosts: int) -> None:
 
 def test_all_measured_stacks_have_the_same_servers() -> None:
     """Or the comparison is of clusters of different kinds, and not of one host more."""
-    first = [settings(hosts).groups[0] for hosts in SIZES]
+    first = [settings(stack_file(hosts)).groups[0] for hosts in SIZES]
 
     assert all(group == first[0] for group in first)
     assert first[0].roles == frozenset(Role)
