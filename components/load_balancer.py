@@ -6,6 +6,7 @@ from typing import Protocol
 
 import pulumi
 
+from components.access import ConsulAccess
 from components.hosts import Host, HostNetwork
 from components.timings import Timings, text
 from mooring.kinds.agent import Agent
@@ -64,6 +65,7 @@ class LoadBalancer(pulumi.ComponentResource):
         *,
         hosts: Sequence[Host],
         network: HostNetwork,
+        consul: ConsulAccess,
         routes: Mapping[str, Service],
         timings: Timings,
         opts: pulumi.ResourceOptions | None = None,
@@ -71,7 +73,9 @@ class LoadBalancer(pulumi.ComponentResource):
         super().__init__("platform:load_balancer:LoadBalancer", name, None, opts)
         if problems := list(route_problems(routes)):
             raise ValueError(f"LoadBalancer {name}: {'; '.join(problems)}")
-        rendered = configuration({path: (service.name, service.health) for path, service in routes.items()}, timings)
+        said = configuration({path: (service.name, service.health) for path, service in routes.items()}, timings)
+        # Not before Consul knows the token by which it answers for names: an agent keeps its refusals for a while.
+        rendered = pulumi.Output.all(said, consul.status["addresses"]).apply(lambda known: str(known[0]))
         agents = [
             Agent(
                 f"{name}-{host.name}",

@@ -61,7 +61,12 @@ registry = Registry(
 hello = Image("hello", context="../apps/hello", base=settings.base_image, registry=registry.access)
 web = App("hello", image=hello.reference, on=nomad.access, port=8080, health="/healthz")
 edge = LoadBalancer(
-    "edge", hosts=hosts.having(Role.EDGE), network=network.access, routes={"/": web.service}, timings=pace
+    "edge",
+    hosts=hosts.having(Role.EDGE),
+    network=network.access,
+    consul=consul.access,
+    routes={"/": web.service},
+    timings=pace,
 )
 
 pulumi.export("url", edge.url)

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 from fakes.engine import Engine
 
-from components.access import NomadAccess
+from components.access import ConsulAccess, NomadAccess
 from components.app import App
 from components.hosts import Role
 from components.image import Image
@@ -59,13 +59,22 @@ def deliver(engine: Engine, ground: Callable[[], Any]) -> Callable[..., Delivery
             )
             app = App("hello", image=image.reference, on=nomad, port=8080, health="/healthz")
             edge = LoadBalancer(
-                "edge", hosts=[on.hosts.every[-1]], network=on.network, routes={"/": app.service}, timings=PACE
+                "edge",
+                hosts=[on.hosts.every[-1]],
+                network=on.network,
+                consul=known(),
+                routes={"/": app.service},
+                timings=PACE,
             )
             return Delivery(registry=registry, image=image, app=app, edge=edge)
 
         return engine.run(program)
 
     return run
+
+
+def known() -> ConsulAccess:
+    return ConsulAccess(status=endpoint(), nomad={}, agents={})
 
 
 def elsewhere() -> ExternalRegistry:
@@ -202,7 +211,7 @@ def test_a_path_that_is_none_is_refused_before_anything_is_declared(engine: Engi
     def program() -> None:
         routes: dict[str, Service] = {"no path": None}  # type: ignore[dict-item]
         on = ground()
-        LoadBalancer("edge", hosts=on.hosts.every, network=on.network, routes=routes, timings=PACE)
+        LoadBalancer("edge", hosts=on.hosts.every, network=on.network, consul=known(), routes=routes, timings=PACE)
 
     with pytest.raises(ValueError, match="LoadBalancer edge: route 'no path' must be a path that starts with a slash"):
         engine.run(program)
