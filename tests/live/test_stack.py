@@ -304,7 +304,10 @@ class TestFaults:
         self, stack: Stack, overview: Overview
     ) -> None:
         status = stack.status()
-        victim = next(h["name"] for h in status["hosts"] if h["consul"] == "voter" and h["nomad"] == "voter")
+        running = [a for a in nomad.region(overview.nomad).allocations("hello") if a["ClientStatus"] == "running"]
+        carries = {allocation["NodeName"] for allocation in running}
+        followers = [h["name"] for h in status["hosts"] if h["consul"] == "voter" and h["nomad"] == "voter"]
+        victim = next(name for name in followers if name in carries)
 
         with Traffic(overview.url, rate=50) as load:
             time_to_settle(load)
