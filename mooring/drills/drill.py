@@ -45,6 +45,11 @@ class Instance:
     id: str
     host: Host
 
+    @property
+    def name(self) -> str:
+        """As Nomad's own tools shorten it, and as events name it."""
+        return self.id[:8]
+
 
 @dataclass(kw_only=True)
 class Scene:
@@ -64,6 +69,9 @@ class Scene:
     unwell: set[str] = field(default_factory=set[str])
     """Hosts that may be marked down though they are not taken."""
 
+    struck: set[str] = field(default_factory=set[str])
+    """Instances that the fault takes, as events name them, and leaves their hosts well."""
+
     unsteady: Callable[[], Sequence[str]] = lambda: ()
     """What is not as it has to be, of the whole stack."""
 
@@ -77,8 +85,11 @@ class Scene:
     def nomad(self) -> Nomad:
         return region(self.stage.nomad)
 
-    def fault(self, what: str, *, takes: Iterable[Host] = (), hurts: Iterable[Host] = ()) -> None:
+    def fault(
+        self, what: str, *, takes: Iterable[Host] = (), hurts: Iterable[Host] = (), strikes: Iterable[Instance] = ()
+    ) -> None:
         """Say that it breaks now. Called right before it does."""
+        self.struck.update(instance.name for instance in strikes)
         self.victims.update({host.name: host.address for host in takes})
         self.unwell.update(host.name for host in hurts)
         event = self.timeline.add(What.FAULT, detail=what)
@@ -144,7 +155,7 @@ class Scene:
         """The id of the instance's container on its host's engine."""
         found = self.run(instance.host, f"docker ps -q --filter label=com.hashicorp.nomad.alloc_id={instance.id}")
         if not found:
-            raise CannotDrill(f"instance {instance.id[:8]} has no container on {instance.host.name}")
+            raise CannotDrill(f"instance {instance.name} has no container on {instance.host.name}")
         return found.split()[0]
 
 

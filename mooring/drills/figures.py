@@ -75,6 +75,9 @@ class Facts:
     """Hosts that may well be marked down, though they were not taken: their agent was."""
 
     desired: int
+    struck: frozenset[str] = frozenset()
+    """Instances that the fault took on hosts that are well, as events name them."""
+
     settled: float | None
     restored: float | None
 
@@ -126,19 +129,27 @@ def capacity(facts: Facts, events: Sequence[Event]) -> tuple[float | None, int]:
     Up to the moment when the fault was undone: what happens then is another thing. Instances on hosts that the fault
     took count as lost from the fault on, whatever Consul believed at first.
     """
-    before = [e for e in events if e.what is What.CAPACITY and e.at < facts.fault][-1:]
-    during = [e for e in events if e.what is What.CAPACITY and facts.fault <= e.at <= (facts.restored or math.inf)]
-    seen = [(max(e.at, facts.fault), _alive(facts, e)) for e in [*before, *during]]
+    seen: list[tuple[float, int]] = []
+    passing: int | None = None
+    starting: set[str] = set()
+    for event in events:
+        if event.at > (facts.restored or math.inf):
+            break
+        if event.what is What.CAPACITY:
+            passing = sum(count for node, count in event.counts.items() if node not in facts.victims)
+        elif event.what is What.ALLOCATION and event.about in facts.struck:
+            # An instance that starts anew between two of its checks was never missed by Consul, and was not there.
+            (starting.add if event.detail.startswith("pending") else starting.discard)(event.about)
+        if passing is not None:
+            seen.append((max(event.at, facts.fault), min(passing, facts.desired - len(starting))))
+    # Of what was before the fault, the last is what the fault found.
+    seen = [*[one for one in seen if one[0] <= facts.fault][-1:], *[one for one in seen if one[0] > facts.fault]]
     fewest = min((count for _, count in seen), default=0)
     missing = [at for at, count in seen if count < facts.desired]
     if not missing:
         return (facts.fault if seen else None), fewest
     again = [at for at, count in seen if count >= facts.desired and at > missing[-1]]
     return (again[0] if again else None), fewest
-
-
-def _alive(facts: Facts, event: Event) -> int:
-    return sum(count for node, count in event.counts.items() if node not in facts.victims)
 
 
 def out_of_balancer(facts: Facts, events: Sequence[Event]) -> float | None:

@@ -164,6 +164,7 @@ def _facts(scene: Scene, settled: float | None) -> Facts:
         ended=now,
         victims=scene.victims,
         unwell=frozenset(scene.unwell),
+        struck=frozenset(scene.struck),
         desired=scene.stage.desired,
         settled=settled,
         restored=scene.restored_at,

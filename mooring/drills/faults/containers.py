@@ -7,7 +7,7 @@ from mooring.drills.drill import Drill, Scene
 def _kill(scene: Scene) -> None:
     instance = scene.instances()[0]
     container = scene.container(instance)
-    scene.fault(f"the container of instance {instance.id[:8]} on {instance.host.name} is killed")
+    scene.fault(f"the container of instance {instance.name} on {instance.host.name} is killed", strikes=[instance])
     scene.run(instance.host, f"docker kill {container}")
 
 
@@ -17,7 +17,7 @@ def _hang(scene: Scene) -> None:
     # Its restart takes the frozen container away; if nothing did, it is thawed.
     thaw = scene.armed(instance.host, "hang", f"docker unpause {container} 2>/dev/null || true")
     with scene.afterwards("the process is thawed, if it is still there", thaw):
-        scene.fault(f"the process of instance {instance.id[:8]} on {instance.host.name} is frozen")
+        scene.fault(f"the process of instance {instance.name} on {instance.host.name} is frozen", strikes=[instance])
         scene.run(instance.host, f"docker pause {container}")
 
 

@@ -46,6 +46,18 @@ class TestCapacity:
 
         assert (found.lost_capacity, found.full, found.fewest) == (True, 3.5, 2)
 
+    def test_an_instance_that_starts_anew_between_two_checks_was_missing_though_consul_never_missed_it(self) -> None:
+        known = Facts(
+            fault=FAULT, ended=150, victims={}, struck=frozenset({"a1"}), desired=3, settled=140, restored=None
+        )
+        again = at(0.55, What.ALLOCATION, "a1", "pending healthy"), at(0.75, What.ALLOCATION, "a1", "running healthy")
+        other = at(0.6, What.ALLOCATION, "b2", "pending")
+
+        found = of(capacity(-5, **ALL), *again, other, known=known)
+
+        assert (found.lost_capacity, found.full, found.fewest) == (True, 0.75, 2)
+        assert of(capacity(-5, **ALL), again[0], known=known).full is None
+
     def test_a_short_recovery_in_between_does_not_count(self) -> None:
         found = of(
             capacity(-5, **ALL),
