@@ -25,6 +25,9 @@ STEADY_WITHIN = 60.0
 SETTLE = 3.0
 """Seconds of load before the fault, so that there is something to compare with."""
 
+LOOKED_AT_EVERY = 0.5
+"""Seconds between two looks at whether the stack is steady."""
+
 BROKE_OFF = (ApiError, CannotDrill, CommandFailed, TimedOut, Unreachable, Untrusted)
 
 
@@ -124,16 +127,27 @@ def _measured(drill: Drill, scene: Scene, stores: Sequence[Store], *, begun: dat
 
 
 def _settled(drill: Drill, scene: Scene) -> float | None:
-    """When all was as before; None when it never was. What is not so by then, or not for long, is a complaint."""
-    scene.say("is all as it was?")
-    if unsteady := _steady(scene, drill.limits.settled_within):
-        scene.complaints += [f"afterwards: {complaint}" for complaint in unsteady]
-        return None
-    settled = scene.clock.now()
-    scene.say(f"does it last for {drill.limits.watched_for:g} s?")
-    scene.clock.sleep(drill.limits.watched_for)
-    scene.complaints += [f"afterwards, and not for long: {complaint}" for complaint in _steady(scene, 0)]
-    return settled
+    """When all was as before, and stayed so; None when it never did. What is not so by then is a complaint.
+
+    A host that comes back says for a moment that what was replaced still runs there: it is as before only when what
+    comes after that was seen too.
+    """
+    until = scene.clock.now() + drill.limits.settled_within
+    while True:
+        scene.say("is all as it was?")
+        if unsteady := _steady(scene, until - scene.clock.now()):
+            scene.complaints += [f"afterwards: {complaint}" for complaint in unsteady]
+            return None
+        settled = scene.clock.now()
+        scene.say(f"does it last for {drill.limits.watched_for:g} s?")
+        lasts_until = settled + drill.limits.watched_for
+        while not (unsteady := _steady(scene, 0)):
+            if scene.clock.now() >= lasts_until:
+                return settled
+            scene.clock.sleep(LOOKED_AT_EVERY)
+        if scene.clock.now() >= until:
+            scene.complaints += [f"afterwards, and not for long: {complaint}" for complaint in unsteady]
+            return None
 
 
 def _play(drill: Drill, scene: Scene) -> None:
@@ -183,7 +197,7 @@ def _steady(scene: Scene, within: float) -> list[str]:
         return None if found else True
 
     with suppress(TimedOut):
-        wait_for(well, "the stack is steady", within=within, every=0.5, clock=scene.clock)
+        wait_for(well, "the stack is steady", within=max(within, 0.0), every=LOOKED_AT_EVERY, clock=scene.clock)
     return found
 
 

@@ -226,6 +226,32 @@ def test_a_stack_that_is_well_only_for_a_moment_is_not_well(world: World) -> Non
         scene.fault("it")
         world.clock.after(2.0, lambda: world.unsteady.append("nomad: node n3 is down and eligible"))
 
-    complaints: Sequence[str] = world.perform(fault).complaints
+    outcome = world.perform(fault)
 
-    assert complaints == ("afterwards, and not for long: nomad: node n3 is down and eligible",)
+    assert "afterwards: nomad: node n3 is down and eligible" in outcome.complaints
+
+
+def test_it_is_as_before_only_from_when_it_stays_so(world: World) -> None:
+    def fault(scene: Scene) -> None:
+        scene.fault("it")
+        world.clock.after(2.0, lambda: world.unsteady.append("job hello: a1 still runs, and is to stop"))
+        world.clock.after(4.0, world.unsteady.clear)
+
+    outcome = world.perform(fault)
+
+    assert outcome.complaints == ()
+    assert outcome.figures is not None
+    assert outcome.figures.settled is not None
+    assert outcome.figures.settled >= 4
+
+
+def test_a_stack_that_goes_on_changing_is_not_well(world: World) -> None:
+    def fault(scene: Scene) -> None:
+        scene.fault("it")
+        for second in range(2, 200, 2):
+            world.clock.after(float(second), lambda: world.unsteady.append("job hello: flaps"))
+            world.clock.after(second + 0.6, world.unsteady.clear)
+
+    complaints = world.perform(fault).complaints
+
+    assert any(complaint.startswith("afterwards, and not for long: job hello: flaps") for complaint in complaints)
