@@ -1,6 +1,6 @@
 """One drill from its steady state to its verdict: what is broken is mended however it ends, and nothing is left out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Self
 
