@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from mooring.jobs.piece import Piece
 from mooring.jobs.problem import Problem, joined
@@ -18,10 +18,13 @@ class Later(str):
     __slots__ = ("value",)
 
     value: Any
+    placed: ClassVar[bool] = False
+    """Whether this program has used any: most have none, and then there is nothing to look for in every job."""
 
     def __new__(cls, value: Any) -> Self:
         made = super().__new__(cls, PLACE)
         made.value = value
+        Later.placed = True
         return made
 
 
@@ -43,12 +46,17 @@ def resolved(body: Any) -> Any:
     return [resolved(item) for item in items_of(body)] if is_list(body) else body
 
 
-def torn(piece: Any, at: str = "") -> Iterator[Problem]:
+def torn(job: Piece) -> Iterator[Problem]:
     """Where in a typed job a place has become part of a longer text or of a name, and so has lost its value."""
+    if Later.placed:
+        yield from _torn(job, "")
+
+
+def _torn(piece: Any, at: str) -> Iterator[Problem]:
     match piece:
         case Piece():
             for field in fields(piece):
-                yield from torn(getattr(piece, field.name), joined(at, field.name))
+                yield from _torn(getattr(piece, field.name), joined(at, field.name))
         case Later():
             return
         case str() if PLACE in piece:
@@ -58,10 +66,10 @@ def torn(piece: Any, at: str = "") -> Iterator[Problem]:
             if any(PLACE in key for key in entries):
                 yield Problem(at, "a name must be known at once: later(…) is for values")
             for key, value in entries.items():
-                yield from torn(value, joined(at, key))
+                yield from _torn(value, joined(at, key))
         case list() | tuple():
             items = items_of(piece)
             for item, step in zip(items, steps(items), strict=True):
-                yield from torn(item, joined(at, step))
+                yield from _torn(item, joined(at, step))
         case _:
             return

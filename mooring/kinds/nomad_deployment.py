@@ -44,17 +44,24 @@ class GaveUp(Exception):
 
 
 def evaluation_reasons(
-    api: Nomad, job: str, evaluation: str, say: Say, clock: Clock, *, checks: FailingChecks | None = None
+    api: Nomad,
+    job: str,
+    evaluation: str,
+    say: Say,
+    clock: Clock,
+    *,
+    checks: FailingChecks | None = None,
+    new: bool = False,
 ) -> list[str]:
     """Nothing once the deployment is healthy; otherwise why it is not, as a person needs it.
 
-    With `checks` also what those of its services said.
+    With `checks` also what those of its services said. A `new` job was not there before the evaluation.
     """
     try:
         done = evaluated(api, evaluation, say, clock)
         if reasons := placement_failures(job, done):
             return reasons
-        deployment = _own_deployment(api, job, done, say, clock)
+        deployment = _own_deployment(api, job, done, say, clock, new=new)
         return deployment_reasons(api, job, deployment, say, clock, checks=checks) if deployment else []
     except (TimedOut, Cancelled) as error:
         return [str(error)]
@@ -62,7 +69,7 @@ def evaluation_reasons(
         return [f"job {job}: {error}"]
 
 
-def _own_deployment(api: Nomad, job: str, evaluation: Json, say: Say, clock: Clock) -> str | None:
+def _own_deployment(api: Nomad, job: str, evaluation: Json, say: Say, clock: Clock, *, new: bool) -> str | None:
     """The deployment that shows how the job fares; None for a kind of job that has none."""
 
     def latest() -> str | None:
@@ -70,9 +77,9 @@ def _own_deployment(api: Nomad, job: str, evaluation: Json, say: Say, clock: Clo
         found: str | None = table(api.latest_deployment(job)).get("ID")
         return found
 
-    named: str | None = evaluation.get("DeploymentID")
-    if named is None:
-        return latest()  # a job that was already so gets no new one
+    named: str = evaluation.get("DeploymentID") or ""
+    if not named:
+        return None if new else latest()  # a job that was already so gets no new one
     if (now := api.job(job)) is None or api.deployment(named)["JobCreateIndex"] == now["CreateIndex"]:
         return named
     # A job of the same name was purged, and an instance of it that had failed counts as one of this job until Nomad

@@ -222,9 +222,12 @@ def quicken() -> None:
             debug(msg, *args, **kwargs)
 
     async def patient_wait(fs: Collection[Any], **kwargs: Any) -> tuple[set[Any], set[Any]]:
-        # The SDK waits for the first of N outputs, N times; letting some gather first makes that cheap.
-        if len(fs) > 100:  # noqa: PLR2004 - fewer cost nothing
+        # The SDK waits for the first of N outputs, N times, and each time asks every one of them to tell it: at 1,000
+        # resources that was a quarter of what the program did. Looking at those that gathered asks nobody.
+        while len(fs) > 100 and kwargs.get("return_when") == asyncio.FIRST_COMPLETED:  # noqa: PLR2004 - few cost nothing
             await asyncio.sleep(0.1)
+            if done := {one for one in fs if one.done()}:
+                return done, set(fs) - done
         return await wait(fs, **kwargs)
 
     pulumi.log.debug = program_debug
