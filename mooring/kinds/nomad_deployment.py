@@ -52,13 +52,15 @@ def evaluation_reasons(
     *,
     checks: FailingChecks | None = None,
     new: bool = False,
+    made_at: int = 0,
 ) -> list[str]:
     """Nothing once the deployment is healthy; otherwise why it is not, as a person needs it.
 
-    With `checks` also what those of its services said. A `new` job was not there before the evaluation.
+    With `checks` also what those of its services said. A `new` job was not there before the evaluation, and
+    `made_at` is the index at which that was made, if it is known: then it is not asked for before it has changed.
     """
     try:
-        done = evaluated(api, evaluation, say, clock)
+        done = evaluated(api, evaluation, say, clock, made_at)
         if reasons := placement_failures(job, done):
             return reasons
         deployment = _own_deployment(api, job, done, say, clock, new=new)
@@ -88,13 +90,13 @@ def _own_deployment(api: Nomad, job: str, evaluation: Json, say: Say, clock: Clo
     return wait_for(latest, f"job {job} has a deployment of its own", within=OWN_WITHIN, every=0.5, clock=clock)
 
 
-def evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock) -> Json:
+def evaluated(api: Nomad, evaluation: str, say: Say, clock: Clock, made_at: int = 0) -> Json:
     """The evaluation once it is done; raises `GaveUp`, `TimedOut` and `Cancelled`."""
     if not evaluation:  # periodic and parameterised jobs are not evaluated when they are registered
         return {}
 
     say("waiting for the scheduler")
-    index, deadline = 0, clock.now() + DEPLOYED_WITHIN
+    index, deadline = made_at, clock.now() + DEPLOYED_WITHIN
     while clock.now() < deadline:
         found, index = api.evaluation_after(evaluation, index)
         # An unknown word fails here at once, instead of being asked for again until the deadline.

@@ -322,7 +322,10 @@ def _deployed(spec: JobSpec, found: Json | None, work: Work) -> Props:
             ) from error
         raise
     new = found is None
-    reasons = evaluation_reasons(api, id_, answer["EvalID"], work.say, work.clock, checks=checks, new=new)
+    made_at = answer["EvalCreateIndex"]
+    reasons = evaluation_reasons(
+        api, id_, answer["EvalID"], work.say, work.clock, checks=checks, new=new, made_at=made_at
+    )
     if new and not reasons:
         # Of a deployment that went well Nomad registers nothing of its own: the answer says all that is to be kept.
         return {"modify_index": answer["JobModifyIndex"], "version": 0, "settled": True}

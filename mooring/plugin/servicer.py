@@ -199,14 +199,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: pb.CheckRequest, context: grpc.ServicerContext) -> pb.CheckResponse:
         news = marked(request.news)
         with self._call(request, context, news) as call:
-            inputs = with_secrets(news, call.handler.secret_inputs)
+            inputs, olds = with_secrets(news, call.handler.secret_inputs), marked(request.olds)
+            # What is as it was recorded was found right then, and nothing is about to be done with it.
+            found = [] if inputs == olds else problems(call.handler, inputs, olds)
             return pb.CheckResponse(
                 inputs=said_again(inputs, news, request.news),
                 # With `property` set the engine would print the value itself, of a secret too.
-                failures=[
-                    pb.CheckFailure(reason=call.mask(problem))
-                    for problem in problems(call.handler, inputs, marked(request.olds))
-                ],
+                failures=[pb.CheckFailure(reason=call.mask(problem)) for problem in found],
             )
 
     @override

@@ -225,6 +225,12 @@ def test_a_kind_may_object_to_the_step_from_what_is_there(plugin: Plugin) -> Non
     assert plugin.check(size=2)[1] == []
 
 
+def test_what_is_as_it_was_recorded_is_not_judged_again(plugin: Plugin) -> None:
+    """It was judged when it was recorded, and nothing is about to be done with it."""
+    assert plugin.check_step({"zone": "moon"}, zone="moon") == []
+    assert plugin.check_step({"zone": "moon", "size": 2}, zone="moon", size=3) == ["zone: must be on this planet"]
+
+
 def test_a_kind_that_is_not_there_is_named(plugin: Plugin) -> None:
     with pytest.raises(Failed, match=r"there is no kind test:index:Bax; did you mean test:index:Box\?"):
         plugin.servicer.Check(pb.CheckRequest(urn=URN, type="test:index:Bax"), Context())
