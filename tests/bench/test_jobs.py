@@ -41,12 +41,13 @@ def test_what_is_within_every_limit_breaks_none() -> None:
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"by": {(JOBS, 100): 1.6}}, "first up, 100 jobs, to the floor"),
+        ({"by": {(JOBS, 100): 2.1}}, "first up, 100 jobs, to the floor"),
+        ({"by": {(JOBS, 100): 1.6}}, "no-op preview, 100 jobs, to the floor"),
         ({"by": {(PEER, 1000): 10.0}}, "no-op preview, 1000 jobs, to OpenTofu"),
         ({"by": {(JOBS, 100): 0.9}}, "one changed, growth for each job"),
         ({"plugin": 200.5}, "plugin's memory, 1000 jobs"),
     ],
-    ids=["floor", "peer", "growth", "memory"],
+    ids=["first", "floor", "peer", "growth", "memory"],
 )
 def test_what_is_over_a_limit_is_named(changes: dict[str, Any], name: str) -> None:
     assert name in broken(measured(**changes))
@@ -78,7 +79,8 @@ def test_the_tables_say_what_was_measured() -> None:
 
     text = " ".join(said.getvalue().split())
     assert "12.0 s" in text
-    assert "first up, 1000 jobs, to the floor │ 1.20 │ 1.30 │ 1.50" in text
+    assert "first up, 1000 jobs, to the floor │ 1.20 │ 1.30 │ 2.00" in text
+    assert "one changed, 1000 jobs, to the floor │ 1.20 │ 1.30 │ 1.50" in text
     assert "90 MB" in text
 
 
