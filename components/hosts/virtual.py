@@ -25,7 +25,10 @@ SSH = 22
 AMONG_SERVERS = (8300, 4647)
 """Ports of Consul's and Nomad's servers for one another: one that was restarted is back when these are open."""
 
-NEEDED = ("ca-certificates", "containernetworking-plugins", "docker.io", "haproxy", "iptables", "zstd")
+NEEDED = (
+    *("ca-certificates", "containernetworking-plugins", "curl", "docker.io", "haproxy", "iptables", "keepalived"),
+    *("socat", "zstd"),
+)
 """What our own disk has and a distribution's cloud image has not."""
 
 
