@@ -1,6 +1,6 @@
 """What one component hands to another, so that none has to know the other: each value exists once it can be used."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ Endpoint = Mapping[str, pulumi.Input[Any]]
 """The fields of `mooring.clients.http.Endpoint`, each for itself so that only the key and the token are secret."""
 
 
+Ways = Sequence[Mapping[str, pulumi.Input[Any]]]
+"""The fields of several `mooring.clients.way.Way`."""
+
+
 IMAGE_CREDENTIALS = "/etc/nomad/docker-auth.json"
 """Where Nomad's docker driver looks for passwords, at every pull, and where the registry puts its own. Not in Nomad's
 configuration directory: the agent takes each JSON file there for configuration."""
@@ -23,6 +27,30 @@ def after(endpoint: Endpoint, *resources: pulumi.Resource) -> Endpoint:
     """The endpoint, with addresses that are known once all of `resources` exist."""
     known = pulumi.Output.all(endpoint["addresses"], *(resource.urn for resource in resources))
     return {**endpoint, "addresses": known.apply(lambda values: values[0])}
+
+
+def ways_in(hosts: Sequence[Host]) -> Ways:
+    """How these hosts' addresses are reached from the user's machine; none where nothing is in between.
+
+    All by SSH as soon as one must be: two ways to reach one cluster would be one more thing that can differ.
+    """
+    if not any(host.behind_ssh for host in hosts):
+        return ()
+    before = [None, *(host.connection["private_key"] for host in hosts)]
+    return [
+        {
+            "to": host.address,
+            **{name: value for name, value in host.connection.items() if name != "private_key" or value is not key},
+        }
+        for host, key in zip(hosts, before, strict=False)
+    ]
+
+
+def reached(hosts: Sequence[Host]) -> Endpoint:
+    """The part of an endpoint that says where the servers on `hosts` are."""
+    addresses = pulumi.Output.all(*(host.address for host in hosts))
+    ways = ways_in(hosts)
+    return {"addresses": addresses, **({"through": ways} if ways else {})}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +97,9 @@ class RegistryAccess:
 
     registries: pulumi.Output[list[str]] | tuple[()]
     """`host:port` of each of the stack's own, as they are reached from elsewhere; each holds every image."""
+
+    through: Ways
+    """How they are reached from the user's machine, where that needs SSH."""
 
     username: str
     password: pulumi.Output[str]

@@ -77,5 +77,6 @@ class Image(pulumi.ComponentResource):
             username=registry.username,
             password=registry.password,
             authority=registry.authority or "",
+            through=registry.through,
             opts=pulumi.ResourceOptions(parent=self, deleted_with=registry.builder_host.goes_with),
         ).reference

@@ -14,7 +14,8 @@ def overview(
 ) -> pulumi.Output[dict[str, Any]]:
     """One secret output, in the shape of `mooring.cli.overview.Overview`."""
     described = [
-        pulumi.Output.all(name=host.name, roles=sorted(host.roles), connection=host.connection) for host in hosts
+        pulumi.Output.all(name=host.name, roles=sorted(host.roles), address=host.address, connection=host.connection)
+        for host in hosts
     ]
     return pulumi.Output.secret(
         pulumi.Output.all(
@@ -32,5 +33,7 @@ def _registry(registry: RegistryAccess) -> pulumi.Output[dict[str, Any]]:
     """The addresses at which it is asked from here, which are not those by which hosts name it."""
     places = pulumi.Output.all(own=pulumi.Output.from_input(registry.registries), external=registry.address)
     return pulumi.Output.all(
-        addresses=places.apply(lambda known: known["own"] or [known["external"]]), authority=registry.authority
+        addresses=places.apply(lambda known: known["own"] or [known["external"]]),
+        authority=registry.authority,
+        through=list(registry.through),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from components.access import IMAGE_CREDENTIALS, RegistryAccess
+from components.access import IMAGE_CREDENTIALS, RegistryAccess, ways_in
 from components.hosts import Host
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
@@ -105,6 +105,7 @@ class Registry(pulumi.ComponentResource):
             self.access = RegistryAccess(
                 address=pulumi.Output.from_input(external.address),
                 registries=(),
+                through=(),
                 username=external.username,
                 password=external.password,
                 authority=None,
@@ -178,6 +179,7 @@ class Registry(pulumi.ComponentResource):
         return RegistryAccess(
             address=places.apply(lambda _: NEARBY),
             registries=places,
+            through=ways_in(on),
             username=USER,
             password=password.value,
             authority=authority.certificate_pem,

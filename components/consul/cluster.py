@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pulumi
 
-from components.access import ConsulAccess, Endpoint, after
+from components.access import ConsulAccess, Endpoint, after, reached
 from components.consul.agent import HTTPS_PORT, AgentArgs, Secrets, agent
 from components.consul.tokens import TokenIds, policies, policy, token
 from components.gossip import gossip_key
@@ -49,7 +49,7 @@ class ConsulCluster(pulumi.ComponentResource):
             f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
         )
         management: Endpoint = {
-            "addresses": pulumi.Output.all(*(host.address for host in servers)),
+            **reached(servers),
             "port": HTTPS_PORT,
             "authority": authority.certificate_pem,
             "certificate": operator.certificate_pem,

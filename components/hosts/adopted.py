@@ -47,6 +47,9 @@ class AdoptedGroup(Group):
     machines: Mapping[str, Machine]
     """By the last part of the host's name: one that leaves renames none of the others."""
 
+    only_ssh: bool = False
+    """Nothing but SSH, and what the balancer serves, is open to the user's machine."""
+
 
 class AdoptedHost(pulumi.ComponentResource):
     """One machine, with everything that a host needs and it did not have."""
@@ -54,13 +57,14 @@ class AdoptedHost(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
+        *,
         group: AdoptedGroup,
         machine: Machine,
+        way_in: Mapping[str, pulumi.Input[Any]],
         survey: Survey,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:hosts:AdoptedHost", name, None, opts)
-        way_in = connection(machine)
         claim = Claim(f"{name}-claim", connection=way_in, opts=pulumi.ResourceOptions(parent=self, depends_on=[survey]))
         packages = Packages(
             f"{name}-packages",
@@ -107,6 +111,7 @@ class AdoptedHost(pulumi.ComponentResource):
             goes_with=None,
             labels=group.labels,
             drivers=group.drivers,
+            behind_ssh=group.only_ssh,
         )
         self.register_outputs({"address": address})
 
@@ -115,12 +120,15 @@ def adopted_hosts(group: AdoptedGroup, ground: Ground) -> list[Host]:
     """Declare every host of the group."""
     if ground.survey is None:
         raise ValueError(f"group {group.name}: machines are surveyed before they are adopted")
+    # A key that several share is one value, so that whatever lists their ways in can say it once.
+    keys = {machine.private_key: pulumi.Output.secret(machine.private_key) for machine in group.machines.values()}
     return [
         AdoptedHost(
             f"{pulumi.get_stack()}-{group.name}-{name}",
-            group,
-            machine,
-            ground.survey,
+            group=group,
+            machine=machine,
+            way_in=connection(machine, keys[machine.private_key]),
+            survey=ground.survey,
             opts=pulumi.ResourceOptions(parent=ground.parent),
         ).host
         for name, machine in group.machines.items()
@@ -139,18 +147,21 @@ def survey(name: str, groups: Sequence[Group], parent: pulumi.Resource) -> Surve
         return None
     return Survey(
         name,
-        connections={name: connection(machine) for name, (_, machine) in machines.items()},
+        connections={
+            name: connection(machine, pulumi.Output.secret(machine.private_key))
+            for name, (_, machine) in machines.items()
+        },
         demands={name: demand(roles) for name, (roles, _) in machines.items()},
         opts=pulumi.ResourceOptions(parent=parent),
     )
 
 
-def connection(machine: Machine) -> dict[str, pulumi.Input[Any]]:
+def connection(machine: Machine, private_key: pulumi.Output[str]) -> dict[str, pulumi.Input[Any]]:
     return {
         "address": machine.address,
         "port": machine.port,
         "user": machine.user,
-        "private_key": pulumi.Output.secret(machine.private_key),
+        "private_key": private_key,
         "host_key": machine.host_key,
     }
 

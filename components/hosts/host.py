@@ -119,8 +119,13 @@ class Host:
     emulated: bool = False
     """Its processor is emulated: all it does takes about ten times as long, so whoever waits for it must be patient."""
 
+    front: pulumi.Output[str] | None = None
+    """Where the balancers are found from outside of the network; None where that is by the hosts' own addresses."""
+
     control_group: str | None = None
     """Where Nomad puts the groups of its tasks, on a host that shares one tree of them with others."""
 
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     drivers: frozenset[Driver] = USUAL_DRIVERS
+    behind_ssh: bool = False
+    """Of its ports the user's machine reaches that of SSH alone, beside what the host serves to everybody."""

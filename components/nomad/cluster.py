@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 
 import pulumi
 
-from components.access import ConsulAccess, Endpoint, NomadAccess, after
+from components.access import ConsulAccess, Endpoint, NomadAccess, after, reached
 from components.gossip import gossip_key
 from components.hosts import Host, Role
 from components.nomad.agent import HTTP_PORT, AgentArgs, agent
@@ -71,7 +71,7 @@ class NomadCluster(pulumi.ComponentResource):
             f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
         )
         management: Endpoint = {
-            "addresses": pulumi.Output.all(*(host.address for host in servers)),
+            **reached(servers),
             "port": HTTP_PORT,
             "authority": authority.certificate_pem,
             "certificate": operator.certificate_pem,

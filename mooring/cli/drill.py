@@ -113,6 +113,7 @@ def staged(stack: str, found: Overview, job: str | None) -> Stage:
                 name=host.name,
                 roles=frozenset(host.roles),
                 connection=host.connection,
+                inside=host.inside,
                 container=containers.get(host.name),
             )
             for host in found.hosts

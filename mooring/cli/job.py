@@ -13,6 +13,7 @@ from typing import Any
 from mooring.clients.answers import Json, rows, table
 from mooring.clients.http import Endpoint
 from mooring.clients.nomad import Nomad, region
+from mooring.clients.way import Ways
 from mooring.kinds.nomad_deployment import DeploymentStatus, deployment_reasons, evaluation_reasons
 from mooring.toolchain import binaries
 from mooring.waiting import SYSTEM, Clock, wait_for
@@ -127,14 +128,17 @@ def execute(endpoint: Endpoint, name: str, command: Sequence[str], *, task: str 
     if leader is None:
         raise CannotDo("nomad has no leader just now: try again in a moment")
     chosen = running[0]
-    with tempfile.TemporaryDirectory(prefix="mooring-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="mooring-") as folder,
+        Ways(endpoint.through).door(leader.rpartition(":")[0], endpoint.port) as door,
+    ):
         authority = Path(folder, "authority.pem")
         authority.write_text(endpoint.authority)
         return subprocess.run(  # noqa: S603 -- what the person asked for, inside the instance
             [str(binaries.locate("nomad")), "alloc", "exec", "-task", chosen.task, chosen.allocation, *command],
             env={
                 **os.environ,
-                "NOMAD_ADDR": f"https://{leader.rpartition(':')[0]}:{endpoint.port}",
+                "NOMAD_ADDR": f"https://{door}",
                 "NOMAD_CACERT": str(authority),
                 "NOMAD_TOKEN": endpoint.token,
             },

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from mooring.cli import pulumi
 from mooring.clients.http import Endpoint
 from mooring.clients.ssh import Connection
+from mooring.clients.way import Way
 
 
 class NotUp(Exception):
@@ -17,6 +18,13 @@ class HostOverview(BaseModel, frozen=True):
     name: str
     roles: tuple[str, ...]
     connection: Connection
+    address: str = ""
+    """As other hosts reach it. Empty in what an earlier version exported, when SSH went to no other."""
+
+    @property
+    def inside(self) -> str:
+        """Its address in the clusters."""
+        return self.address or self.connection.address
 
 
 class RegistryOverview(BaseModel, frozen=True):
@@ -25,6 +33,9 @@ class RegistryOverview(BaseModel, frozen=True):
 
     authority: str | None = None
     """PEM of its own authority; None where the public ones vouch for it."""
+
+    through: tuple[Way, ...] = ()
+    """How they are reached where nothing but SSH is open. Empty: by their addresses."""
 
 
 class DrillRights(BaseModel, frozen=True):

@@ -91,7 +91,7 @@ def look(hosts: Iterable[HostOverview], vendor: Vendor) -> list[Server]:
 
 
 def _looked_at(host: HostOverview, vendor: Vendor) -> Server:
-    address = host.connection.address
+    address = host.inside
     # A server that never was one of the cluster has an empty log, which names nobody: not even itself.
     script = (
         f"if grep -aqsF '{address}:{vendor.port}' {vendor.data}/raft/raft.db {vendor.data}/raft/snapshots/*/meta.json; "

@@ -11,10 +11,11 @@ import urllib3
 from rich.console import Console
 from rich.table import Table
 
-from mooring.cli.overview import HostOverview, Overview
+from mooring.cli.overview import HostOverview, Overview, RegistryOverview
 from mooring.clients import consul, nomad, ssh
 from mooring.clients.answers import Json, rows, table
 from mooring.clients.errors import ApiError, CommandFailed, Unreachable, Untrusted
+from mooring.clients.way import Pools, Ways
 from mooring.waiting import SYSTEM, Clock
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ def look(at: Overview) -> Status:
         nodes = pool.submit(_tried, region.nodes)
         nomad_servers = pool.submit(_tried, lambda: rows(region.servers()["Servers"]))
         jobs = pool.submit(_tried, lambda: _jobs(region))
-        registries = {place: pool.submit(_registry, place, at.registry.authority) for place in at.registry.addresses}
+        registries = {place: pool.submit(_registry, place, at.registry) for place in at.registry.addresses}
         page = pool.submit(_page, at.url)
         found = jobs.result()
         names = [] if isinstance(found, Exception) else [service for job, _ in found for service in services(job)]
@@ -191,15 +192,15 @@ def passing(instances: list[Json]) -> int:
     return sum(all(check["Status"] == "passing" for check in instance["Checks"]) for instance in instances)
 
 
-def _registry(address: str, authority: str | None) -> str:
+def _registry(address: str, registry: RegistryOverview) -> str:
     """Serving means: our certificate, and no answer without the password."""
-    context = ssl.create_default_context(cadata=authority)
+    context = ssl.create_default_context(cadata=registry.authority)
     place = address.partition("/")[0]
     try:
-        got = urllib3.PoolManager(ssl_context=context, retries=False).request(
+        got = Pools(Ways(registry.through), ssl_context=context, retries=False).request(
             "GET", f"https://{place}/v2/", timeout=urllib3.Timeout(connect=2, read=5)
         )
-    except urllib3.exceptions.HTTPError as error:
+    except (urllib3.exceptions.HTTPError, Untrusted) as error:
         return f"does not answer: {error}"
     return SERVING if got.status == requests.codes.unauthorized else f"answers {got.status} without a password"
 

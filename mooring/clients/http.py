@@ -1,11 +1,14 @@
-"""HTTPS sessions to a cluster: mutual TLS from values in the state, and the next server when one is dead."""
+"""HTTPS sessions to a cluster: mutual TLS from values in the state, and the next server when one is dead.
+
+Where nothing but SSH is open, each connection is one that a host makes; all the rest is the same.
+"""
 
 import os
 import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -15,9 +18,7 @@ from typing_extensions import override
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from mooring.clients.errors import ApiError, Conflict, Forbidden, Unreachable, Untrusted
-
-CONNECT_WITHIN = 2.0
-"""Seconds; a server on the same network accepts in milliseconds, and the next one is waiting to be asked."""
+from mooring.clients.way import CONNECT_WITHIN, KEYS, Pools, Way, Ways
 
 ANSWER_WITHIN = 15.0
 """Seconds; longer than Consul (7) and Nomad (5) hold a call while they elect a leader."""
@@ -43,6 +44,25 @@ class Endpoint(BaseModel, extra="forbid", frozen=True):
 
     private_key: str = Field(repr=False)
     token: str = Field(repr=False, default="")
+    through: tuple[Way, ...] = ()
+    """How the addresses are reached where nothing but SSH is open. Empty: as they are."""
+
+    def only(self, server: str) -> Self:
+        """That asks one server alone, which is named by its address or by the one that SSH goes to."""
+        return self.model_copy(update={"addresses": (self._address(server),)})
+
+    def but(self, server: str) -> Self:
+        """That asks every server but this one."""
+        others = tuple(known for known in self.addresses if known != self._address(server))
+        return self.model_copy(update={"addresses": others})
+
+    def _address(self, server: str) -> str:
+        return next((way.to for way in self.through if way.address == server), server)
+
+
+def secrets_of(path: str) -> frozenset[str]:
+    """The paths of an endpoint's secrets, in inputs that have the endpoint at `path`."""
+    return frozenset(f"{path}.{name}" for name in ("private_key", "token", KEYS))
 
 
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
@@ -63,9 +83,14 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
 class _MutualTls(HTTPAdapter):
     """Carries requests to servers that our own authority vouches for, and shows them our certificate."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, ways: Ways) -> None:
         self._context = context
+        self._ways = ways
         super().__init__(pool_connections=8, pool_maxsize=POOLED)
+
+    @override
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **said: Any) -> None:
+        self.poolmanager = Pools(self._ways, num_pools=connections, maxsize=maxsize, block=block, **said)
 
     @override
     def build_connection_pool_key_attributes(
@@ -85,7 +110,7 @@ class _MutualTls(HTTPAdapter):
 
 def wire(endpoint: Endpoint) -> BaseAdapter:
     """What carries a request to the server that its URL names. The one place that tests put something else in."""
-    return _MutualTls(tls_context(endpoint))
+    return _MutualTls(tls_context(endpoint), Ways(endpoint.through))
 
 
 class _AnyServer(BaseAdapter):
@@ -106,6 +131,7 @@ class _AnyServer(BaseAdapter):
         kwargs["timeout"] = (CONNECT_WITHIN, _read_timeout(kwargs.get("timeout")))
         servers = self._endpoint.addresses
         silent: list[str] = []
+        why: list[str] = []
         for turn in range(len(servers)):
             place = (self._first + turn) % len(servers)
             request.url = urlunsplit(
@@ -121,13 +147,16 @@ class _AnyServer(BaseAdapter):
                 silent.append(servers[place])
             except requests.exceptions.ConnectionError as error:
                 # Only what was certainly not sent may go to the next server: a write must not happen twice.
-                if not _never_sent(error):
+                if (reason := _never_sent(error)) is None:
                     raise Unreachable(f"{servers[place]}:{self._endpoint.port} hung up") from error
                 silent.append(servers[place])
+                # A way has more than one end that may be closed, and says which.
+                why += [str(reason.__cause__)] if isinstance(reason.__cause__, Unreachable) else []
             else:
                 self._first = place
                 return response
-        raise Unreachable(f"no server answers at {', '.join(silent)} (port {self._endpoint.port})")
+        words = [f"no server answers at {', '.join(silent)} (port {self._endpoint.port})", *dict.fromkeys(why)]
+        raise Unreachable("; ".join(words))
 
 
 def _read_timeout(asked: Any) -> float:
@@ -140,9 +169,11 @@ def _read_timeout(asked: Any) -> float:
             return ANSWER_WITHIN
 
 
-def _never_sent(error: requests.exceptions.ConnectionError) -> bool:
+def _never_sent(error: requests.exceptions.ConnectionError) -> Exception | None:
+    """Why no connection was had; None when there was one."""
     cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
+    reason = cause.reason if isinstance(cause, MaxRetryError) else None
+    return reason if isinstance(reason, NewConnectionError | ConnectTimeoutError) else None
 
 
 def session(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Session:

@@ -15,9 +15,7 @@ from typing_extensions import override
 
 from mooring.clients.answers import table
 from mooring.clients.errors import ApiError, Conflict, Forbidden, Unreachable, Untrusted
-
-CONNECT_WITHIN: Final = 2.0
-"""Seconds; as for the clusters."""
+from mooring.clients.way import CONNECT_WITHIN, Pools, Way, Ways
 
 ANSWER_WITHIN: Final = 60.0
 """Seconds between two pieces of an answer: a registry writes what it was sent to its disk before it says so."""
@@ -44,6 +42,9 @@ class Place(BaseModel, extra="forbid", frozen=True):
     authority: str
     """PEM of the authority that signed its certificate; no other is trusted."""
 
+    through: tuple[Way, ...] = ()
+    """How it is reached where nothing but SSH is open. Empty: by its address."""
+
 
 class Manifest(BaseModel, frozen=True):
     """What an image consists of. Its digest is of exactly these bytes."""
@@ -69,11 +70,16 @@ class Manifest(BaseModel, frozen=True):
 class _Tls(HTTPAdapter):
     """Trusts one authority, and nothing of the machine's own."""
 
-    def __init__(self, authority: str) -> None:
+    def __init__(self, authority: str, ways: Ways) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.load_verify_locations(cadata=authority)
+        self._ways = ways
         super().__init__()
+
+    @override
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **said: Any) -> None:
+        self.poolmanager = Pools(self._ways, num_pools=connections, maxsize=maxsize, block=block, **said)
 
     @override
     def build_connection_pool_key_attributes(
@@ -92,7 +98,7 @@ class _Tls(HTTPAdapter):
 
 def wire(place: Place) -> BaseAdapter:
     """What carries a request. The one place that tests put something else in."""
-    return _Tls(place.authority)
+    return _Tls(place.authority, Ways(place.through))
 
 
 class Registry:

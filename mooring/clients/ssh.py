@@ -1,4 +1,4 @@
-"""Commands on hosts, over SSH: the only code that opens an SSH connection.
+"""Commands on hosts, and connections from there on, over SSH: the only code that opens an SSH connection.
 
 One event loop in a thread of its own carries every connection, so that hundreds of handlers can wait at once
 without a thread of asyncssh's each. A connection is opened once per host and shared.
@@ -7,9 +7,12 @@ without a thread of asyncssh's each. A connection is opened once per host and sh
 import asyncio
 import math
 import shlex
+import socket
 import threading
 import time
+from collections.abc import Generator
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +30,9 @@ local network (no ARP answer) after 3 s."""
 
 AT_ONCE = 8
 """Commands at a time on one connection: below sshd's MaxSessions of 10, which belongs to people as well."""
+
+PIECE = 1 << 16
+"""Bytes that are carried on at a time: two of SSH's own packets."""
 
 REMEMBER_SILENCE = 5.0
 """Seconds for which a host that did not answer is not asked again: a preview reads a dozen things on each."""
@@ -59,10 +65,18 @@ class Answer:
     stderr: str
 
 
+class WillNotForward(Unreachable):
+    """The host's sshd makes no connections for anybody: a person must let it."""
+
+
 class Hosts(Protocol):
-    """Whoever can be told to run a command on a host."""
+    """Whoever can be told to run a command on a host, or to connect to somebody from there."""
 
     def answer(self, where: Connection, command: str, stdin: bytes, within: float) -> Answer: ...
+
+    def dial(self, where: Connection, address: str, port: int, within: float) -> socket.socket: ...
+
+    def forwarded(self, where: Connection, address: str, port: int) -> AbstractContextManager[int]: ...
 
     def forget_silence(self) -> None: ...
 
@@ -76,6 +90,7 @@ class Connections:
         self._open: dict[Connection, asyncio.Task[asyncssh.SSHClientConnection]] = {}
         self._slots: dict[Connection, asyncio.Semaphore] = {}
         self._silent: dict[Connection, tuple[float, str]] = {}
+        self._carried: set[asyncio.Task[None]] = set()
 
     def answer(self, where: Connection, command: str, stdin: bytes, within: float) -> Answer:
         future = asyncio.run_coroutine_threadsafe(self._run(where, command, stdin), self._loop)
@@ -85,8 +100,57 @@ class Connections:
             future.cancel()
             raise Unreachable(f"{where.address}: no answer within {within * where.patience:g} s") from None
 
+    def dial(self, where: Connection, address: str, port: int, within: float) -> socket.socket:
+        return asyncio.run_coroutine_threadsafe(self._dial(where, address, port, within), self._loop).result()
+
+    @contextmanager
+    def forwarded(self, where: Connection, address: str, port: int) -> Generator[int]:
+        async def listen() -> Any:
+            return await (await self._connection(where)).forward_local_port("127.0.0.1", 0, address, port)
+
+        listening = asyncio.run_coroutine_threadsafe(listen(), self._loop).result()
+        try:
+            yield listening.get_port()
+        finally:
+            self._loop.call_soon_threadsafe(listening.close)
+
     def forget_silence(self) -> None:
         self._silent.clear()
+
+    async def _dial(self, where: Connection, address: str, port: int, within: float) -> socket.socket:
+        reader, writer = await self._channel(where, address, port, within * where.patience)
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)  # noqa: FBT003 -- the library's own
+        task = self._loop.create_task(_carry(theirs, reader, writer))
+        # The loop itself forgets a task that nobody holds.
+        self._carried.add(task)
+        task.add_done_callback(self._carried.discard)
+        return ours
+
+    async def _channel(self, where: Connection, address: str, port: int, within: float) -> Any:
+        library = _library()
+        again = True
+        while True:
+            connection: Any = await self._connection(where)
+            opening: asyncio.Task[Any] = self._loop.create_task(connection.open_connection(address, port))
+            # Not cancelled when it takes too long: the host may have opened it by then, and it has to be closed.
+            done, _ = await asyncio.wait([opening], timeout=within)
+            if not done:
+                opening.add_done_callback(_close_unused)
+                raise Unreachable(f"{where.address} did not reach {address}:{port} within {within:g} s")
+            try:
+                return opening.result()
+            except (library.Error, OSError) as error:
+                if connection.is_closed() and again:
+                    # It broke since it was last used, and nothing was said on the channel: as good as never opened.
+                    again = False
+                    continue
+                if getattr(error, "code", None) == library.OPEN_ADMINISTRATIVELY_PROHIBITED:
+                    raise WillNotForward(
+                        f"{where.address}: its sshd makes no connection to {address}:{port} for {where.user}; "
+                        "`AllowTcpForwarding yes` or `local` in its sshd_config would do"
+                    ) from error
+                raise Unreachable(f"{address}:{port} cannot be reached from {where.address}: {error}") from error
 
     async def _run(self, where: Connection, command: str, stdin: bytes) -> Answer:
         async with self._slots.setdefault(where, asyncio.Semaphore(AT_ONCE)):
@@ -161,6 +225,35 @@ async def _connect(where: Connection) -> "asyncssh.SSHClientConnection":
         raise Unreachable(f"{where.address}:{where.port} cannot be reached by SSH: {reason}") from error
 
 
+async def _carry(near: socket.socket, far_reader: Any, far_writer: Any) -> None:
+    """Carry bytes both ways until either end closes; nobody here speaks on where the other has ended."""
+    reader, writer = await asyncio.open_connection(sock=near)
+    ways = [
+        asyncio.create_task(_copy(reader, far_writer)),
+        asyncio.create_task(_copy(far_reader, writer)),
+    ]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        # What was written before is still sent.
+        writer.close()
+        far_writer.close()
+
+
+async def _copy(source: Any, sink: Any) -> None:
+    with suppress(OSError, _library().Error):  # either end may be gone at any time: then it is over
+        while piece := await source.read(PIECE):
+            sink.write(piece)
+            await sink.drain()
+
+
+def _close_unused(opening: "asyncio.Task[Any]") -> None:
+    if opening.exception() is None:
+        opening.result()[1].close()
+
+
 def _bytes(value: bytes | str | None) -> bytes:
     return value.encode() if isinstance(value, str) else value or b""
 
@@ -197,6 +290,19 @@ def run(where: Connection, command: str, *, stdin: bytes = b"", within: float = 
         words = "\n".join((got.stderr or got.stdout.decode(errors="replace")).strip().splitlines()[-20:])
         raise CommandFailed(f"{where.address}: exit status {got.status}: {words}")
     return got.stdout
+
+
+def dial(where: Connection, address: str, port: int, *, within: float) -> socket.socket:
+    """A TCP connection that the host makes to `address`; `within` is seconds, beside those that SSH itself takes.
+
+    It begins and ends as one of our own does, so nothing was sent when it raises `Unreachable` or `Untrusted`.
+    """
+    return hosts().dial(where, address, port, within)
+
+
+def forwarded(where: Connection, address: str, port: int) -> AbstractContextManager[int]:
+    """A port of this machine's loopback whose connections the host makes to `address`, for programs of others."""
+    return hosts().forwarded(where, address, port)
 
 
 def forget_silence() -> None:

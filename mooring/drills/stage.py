@@ -19,9 +19,12 @@ class Host:
     container: str | None = None
     """Its name in this machine's engine, where the host is a local node; None where nobody can reach its outside."""
 
+    inside: str | None = None
+    """Its address in the clusters; None where it is the one that SSH goes to."""
+
     @property
     def address(self) -> str:
-        return self.connection.address
+        return self.inside or self.connection.address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,4 +68,4 @@ class Stage:
 def each(endpoint: Endpoint) -> Iterator[Endpoint]:
     """One endpoint for every server, which asks that one alone."""
     for address in endpoint.addresses:
-        yield endpoint.model_copy(update={"addresses": (address,)})
+        yield endpoint.only(address)

@@ -1,6 +1,5 @@
 """Somebody who has no business here, and tries throughout: without a certificate, with a wrong one, without a token."""
 
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
@@ -11,7 +10,9 @@ from typing import Self
 
 import urllib3
 
+from mooring.clients.errors import Unreachable
 from mooring.clients.http import Endpoint, tls_context
+from mooring.clients.way import Pools, Ways
 from mooring.drills.stage import Stage
 from mooring.waiting import SYSTEM, Clock
 
@@ -89,21 +90,22 @@ class Strangers:
 
 def doors(consul: Endpoint, nomad: Endpoint) -> list[tuple[str, str, Door]]:
     """(who, where, how) for every server of both clusters."""
+    to_consul, to_nomad = Ways(consul.through), Ways(nomad.through)
     anonymous = consul.model_copy(update={"token": ""})
     wrong = consul.model_copy(update={"certificate": nomad.certificate, "private_key": nomad.private_key})
     found: list[tuple[str, str, Door]] = []
     for address in consul.addresses:
         url = f"https://{address}:{consul.port}/v1/agent/self"
         found += [
-            ("without a certificate", f"consul at {address}", _asks(url, _nobody(consul))),
-            ("with another authority's certificate", f"consul at {address}", _asks(url, tls_context(wrong))),
-            ("without a token", f"consul at {address}", _asks(url, tls_context(anonymous))),
+            ("without a certificate", f"consul at {address}", _asks(url, _nobody(consul), to_consul)),
+            ("with another authority's certificate", f"consul at {address}", _asks(url, tls_context(wrong), to_consul)),
+            ("without a token", f"consul at {address}", _asks(url, tls_context(anonymous), to_consul)),
         ]
     for address in nomad.addresses:
         url = f"https://{address}:{nomad.port}/v1/jobs"
         found += [
-            ("without a token", f"nomad at {address}", _asks(url, tls_context(nomad))),
-            ("with another authority's certificate", f"nomad's RPC at {address}", _calls(address, consul)),
+            ("without a token", f"nomad at {address}", _asks(url, tls_context(nomad), to_nomad)),
+            ("with another authority's certificate", f"nomad's RPC at {address}", _calls(address, consul, to_nomad)),
         ]
     return found
 
@@ -112,9 +114,9 @@ def _nobody(endpoint: Endpoint) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=endpoint.authority)
 
 
-def _asks(url: str, context: ssl.SSLContext) -> Door:
+def _asks(url: str, context: ssl.SSLContext, ways: Ways) -> Door:
     def door() -> Heard:
-        with urllib3.PoolManager(ssl_context=context, retries=False, timeout=WITHIN) as pool:
+        with Pools(ways, ssl_context=context, retries=False, timeout=WITHIN) as pool:
             try:
                 status = pool.request("GET", url).status
             except urllib3.exceptions.SSLError:
@@ -144,7 +146,7 @@ def heard(status: int) -> Heard:
     return Heard.REFUSED if status in REFUSALS else Heard.SILENCE
 
 
-def _calls(address: str, with_identity_of: Endpoint) -> Door:
+def _calls(address: str, with_identity_of: Endpoint, ways: Ways) -> Door:
     """A server's RPC port, as an agent would call it, with a certificate of another authority."""
     context = tls_context(with_identity_of)
     context.check_hostname = False
@@ -154,13 +156,13 @@ def _calls(address: str, with_identity_of: Endpoint) -> Door:
 
     def door() -> Heard:
         try:
-            with socket.create_connection((address, NOMAD_RPC), WITHIN) as plain:
+            with ways.dial(address, NOMAD_RPC, WITHIN) as plain:
                 plain.sendall(RPC_TLS)
                 with context.wrap_socket(plain):
                     return Heard.LET_IN
         except ssl.SSLError:
             return Heard.REFUSED
-        except OSError:
+        except (OSError, Unreachable):
             return Heard.SILENCE
 
     return door

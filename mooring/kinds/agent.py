@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from mooring.clients import ssh
 from mooring.clients.errors import Unreachable
+from mooring.clients.http import secrets_of
 from mooring.clients.ssh import Connection
 from mooring.kinds import departure, drain, ledger, membership, placement
 from mooring.kinds.kind import Handler, Made, NotHealthy, NotOurs, Problem, Props, Resource, Seen, Spec, Work, register
@@ -25,6 +26,10 @@ from mooring.waiting import TimedOut, wait_for
 
 LISTENING_WITHIN = 45
 """Seconds. Consul and Nomad listen within 2 on a real core; under emulation they took about 20."""
+
+LOOK_EVERY = 0.1
+"""Seconds, times the host's patience: each look starts programs there, and three emulated machines that were asked ten
+times a second did little but answer."""
 
 START = "start"
 """Does nothing to a service that runs."""
@@ -105,7 +110,7 @@ class AgentHandler(Handler[AgentSpec]):
     spec = AgentSpec
     identity = frozenset({"service"})
     access = frozenset({"connection", "binary_source", "member"})
-    secret_inputs = frozenset({"connection.private_key", "member.endpoint.private_key", "member.endpoint.token"})
+    secret_inputs = secrets_of("member.endpoint") | {"connection.private_key"}
 
     @override
     def check(self, spec: AgentSpec) -> Iterable[Problem]:
@@ -305,22 +310,23 @@ def _preparing(spec: AgentSpec) -> Iterator[str]:
 def _starting(spec: AgentSpec, action: str) -> Iterator[str]:
     """The second half of the script: enable, (re)start, and wait until the port accepts or say what went wrong."""
     name = f"{spec.service}.service"
+    # `enable` would have systemd read all units anew by itself, and an emulated processor takes 4 s for each time.
+    yield f"systemctl {'enable' if spec.enabled else 'disable'} --quiet --no-reload {name}"
     yield "systemctl daemon-reload"
-    yield f"systemctl {'enable' if spec.enabled else 'disable'} --quiet {name}"
     if not spec.running:
         yield f"systemctl stop {name}"
         yield f"rm -f {_changing(spec)}"
         return
     yield f"systemctl {action} {name}"
     seconds = int(LISTENING_WITHIN * spec.connection.patience)
+    # The port first, for which nothing is started; whose it is, only when somebody accepts.
+    up = f"{{ : </dev/tcp/127.0.0.1/{spec.listens}; }} 2>/dev/null && systemctl is-active --quiet {name}"
+    pause = f"[ $SECONDS -lt {seconds} ] || exit 1; sleep {LOOK_EVERY * spec.connection.patience:g}"
     yield f"""
-for _ in $(seq {seconds * 10}); do
-  if systemctl is-active --quiet {name} && bash -c '</dev/tcp/127.0.0.1/{spec.listens}' 2>/dev/null; then
-    rm -f {_changing(spec)}
-    exit 0
-  fi
-  sleep 0.1
-done
+if bash -c 'until {up}; do {pause}; done'; then
+  rm -f {_changing(spec)}
+  exit 0
+fi
 echo "{spec.service} does not listen on port {spec.listens} after {seconds} s; its last lines:" >&2
 journalctl -u {name} -n 12 --no-pager -o cat >&2
 exit 1"""

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from mooring.clients.answers import Json
 from mooring.clients.errors import ApiError, Unreachable
+from mooring.clients.http import secrets_of
 from mooring.kinds.kind import NotHealthy, Problem, Work
 from mooring.waiting import Cancelled, TimedOut, wait_for
 
@@ -19,7 +20,7 @@ CONSUL = "mooring:consul:Cluster"
 NOMAD = "mooring:nomad:Cluster"
 """What a stack has recorded of how its cluster is reached."""
 
-CLUSTER_SECRETS = frozenset({"endpoint.private_key", "endpoint.token"})
+CLUSTER_SECRETS = secrets_of("endpoint")
 
 
 def odd_servers(servers: Sequence[str]) -> Iterable[Problem]:

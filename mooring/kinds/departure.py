@@ -68,10 +68,9 @@ def _is_dead(member: Membership) -> bool:
 
 def let_go(member: Membership, address: str, work: Work) -> None:
     """Return when the cluster counts on the agent at `address` no longer; raises `TimedOut` when it still does."""
-    others = tuple(known for known in member.endpoint.addresses if known != address)
-    if not others:
+    endpoint = member.endpoint.but(address)
+    if not endpoint.addresses:
         return
-    endpoint = member.endpoint.model_copy(update={"addresses": others})
     deadline = work.clock.now() + LET_GO_WITHIN
 
     def forgotten() -> bool | None:

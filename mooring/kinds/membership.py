@@ -109,7 +109,7 @@ def stands(member: Membership, address: str) -> bool:
 
 
 def _raft(member: Membership, address: str) -> Json:
-    itself = member.endpoint.model_copy(update={"addresses": (address,)})
+    itself = member.endpoint.only(address)
     return consul.cluster(itself).raft() if member.cluster == "consul" else nomad.region(itself).raft()
 
 

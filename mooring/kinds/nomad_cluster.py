@@ -112,7 +112,7 @@ def wake(endpoint: Endpoint, nodes: Iterable[Mapping[str, Any]]) -> None:
     for node in nodes:
         if node["Status"] == "initializing":
             with contextlib.suppress(ApiError, Unreachable):
-                nomad.region(endpoint.model_copy(update={"addresses": (node["Address"],)})).client_stats()
+                nomad.region(endpoint.only(node["Address"])).client_stats()
 
 
 def complaints(spec: NomadClusterSpec) -> list[str]:

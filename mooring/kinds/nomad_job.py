@@ -9,7 +9,7 @@ from typing_extensions import override
 from mooring.clients import consul, nomad
 from mooring.clients.answers import Json, rows, table
 from mooring.clients.errors import ApiError
-from mooring.clients.http import Endpoint
+from mooring.clients.http import Endpoint, secrets_of
 from mooring.clients.nomad import Nomad
 from mooring.jobs import place_in, problems_of
 from mooring.kinds.cluster import CLUSTER_SECRETS, NOMAD
@@ -44,10 +44,8 @@ ATTEMPT = "mooring.attempt"
 """Key in the job's meta that makes a retry another job: Nomad never deploys the same specification twice."""
 
 
-JOB_SECRETS = frozenset(
+JOB_SECRETS = secrets_of("catalogue") | frozenset(
     {
-        "catalogue.private_key",
-        "catalogue.token",
         "job.TaskGroups.*.Tasks.*.Config.auth.password",
         "job.TaskGroups.*.Tasks.*.Config.auth.*.password",
     }

@@ -1,6 +1,7 @@
 """`mooring:registry:Copies`: one image in every registry of the stack, so that none of them is the only one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pulumi
 from pydantic import Field
@@ -8,6 +9,7 @@ from typing_extensions import override
 
 from mooring.clients.errors import ApiError, Untrusted
 from mooring.clients.registry import Manifest, Place, Registry
+from mooring.clients.way import KEYS, Way
 from mooring.kinds.kind import (
     Handler,
     Made,
@@ -36,6 +38,9 @@ class CopiesSpec(Spec):
     authority: str
     """PEM of the authority that vouches for all of them."""
 
+    through: tuple[Way, ...] = ()
+    """How they are reached where nothing but SSH is open. Empty: by their addresses."""
+
     @property
     def repository(self) -> str:
         return self.reference.partition("/")[2].partition("@")[0]
@@ -46,15 +51,15 @@ class CopiesSpec(Spec):
 
     def each(self) -> list[Registry]:
         said = {"username": self.username, "password": self.password, "authority": self.authority}
-        return [Registry(Place(address=address, **said)) for address in self.registries]
+        return [Registry(Place(address=address, **said, through=self.through)) for address in self.registries]
 
 
 @register
 class CopiesHandler(Handler[CopiesSpec]):
     token = "mooring:registry:Copies"  # noqa: S105 -- a type token, not a secret
     spec = CopiesSpec
-    access = frozenset({"username", "password", "authority"})
-    secret_inputs = frozenset({"password"})
+    access = frozenset({"username", "password", "authority", "through"})
+    secret_inputs = frozenset({"password", KEYS})
 
     @override
     def check(self, spec: CopiesSpec) -> Iterable[Problem]:
@@ -157,6 +162,7 @@ class Copies(Resource):
         username: pulumi.Input[str],
         password: pulumi.Input[str],
         authority: pulumi.Input[str],
+        through: Sequence[Mapping[str, pulumi.Input[Any]]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
@@ -165,5 +171,7 @@ class Copies(Resource):
             "username": username,
             "password": password,
             "authority": authority,
+            # What is not needed stands in no state.
+            **({"through": through} if through else {}),
         }
         super().__init__(CopiesHandler, resource_name, inputs, opts=opts)
