@@ -235,7 +235,7 @@ def _lines(script: str) -> list[str]:
         r"\n\(\n(.*?)\n\) > ", lambda inner: f" # {inner[1]} > ".replace("\n", " # "), script, flags=re.DOTALL
     )
     one_line = re.sub(
-        r"\nfor _ in .*?\nexit 1", lambda loop: "\n" + loop.group().replace("\n", " "), script, flags=re.DOTALL
+        r"\nif bash -c .*?\nexit 1", lambda loop: "\n" + loop.group().replace("\n", " "), script, flags=re.DOTALL
     )
     return [line.strip() for line in one_line.splitlines() if line.strip()]
 
@@ -330,7 +330,7 @@ class _Shell:
                     self._systemctl(["stop", unit.removesuffix(";")])
             case ["systemctl", *words]:
                 self._systemctl(words)
-            case ["for", "_", "in", *_]:
+            case ["if", "bash", "-c", *_]:
                 self._wait_until_it_listens(line)
             case _:
                 raise NotImplementedError(line)
@@ -407,7 +407,7 @@ class _Shell:
                 pass
             case ["reset-failed", unit, "2>/dev/null", "||", "true"]:
                 self._host.services[unit] = Service()
-            case ["enable" | "disable" as verb, "--quiet", unit]:
+            case ["enable" | "disable" as verb, "--quiet", "--no-reload", unit]:
                 self._service(unit).enabled = verb == "enable"
             case ["disable", "--now", unit]:
                 self._host.services[unit] = Service()
