@@ -90,9 +90,13 @@ class LoadBalancer(pulumi.ComponentResource):
             )
             for host in hosts
         ]
-        address = hosts[0].address
+        first = hosts[0]
+        address = first.address if first.front is None else first.front
         if network.floating is not None:
-            agents += [self._holder(name, host, hosts, network, timings) for host in hosts]
+            agents += [
+                self._holder(name, host, hosts, network, timings, balancer)
+                for host, balancer in zip(hosts, agents, strict=True)
+            ]
             address = pulumi.Output.from_input(network.floating)
         if network.door is not None:
             address = network.door
@@ -105,7 +109,15 @@ class LoadBalancer(pulumi.ComponentResource):
         self.url = page.url
         self.register_outputs({"url": self.url})
 
-    def _holder(self, name: str, host: Host, hosts: Sequence[Host], network: HostNetwork, timings: Timings) -> Agent:
+    def _holder(
+        self,
+        name: str,
+        host: Host,
+        hosts: Sequence[Host],
+        network: HostNetwork,
+        timings: Timings,
+        balancer: Agent,
+    ) -> Agent:
         """What holds the floating address on `host`, or stands by to take it."""
         known = pulumi.Output.all(host.address, *(other.address for other in hosts if other is not host))
         told = known.apply(
@@ -127,7 +139,8 @@ class LoadBalancer(pulumi.ComponentResource):
             reload_on=(VRRP_CONFIGURATION,),
             # It has no port of its own; and an address with no balancer behind it is worth nothing.
             listens=HTTP_PORT,
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with),
+            # It is up with the balancer's port, and to ask for that from the start keeps a slow host busy for minutes.
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with, depends_on=[balancer]),
         )
 
 
