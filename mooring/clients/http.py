@@ -6,6 +6,7 @@ Where nothing but SSH is open, each connection is one that a host makes; all the
 import os
 import ssl
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,9 @@ from mooring.clients.way import CONNECT_WITHIN, KEYS, Pools, Way, Ways
 ANSWER_WITHIN = 15.0
 """Seconds; longer than Consul (7) and Nomad (5) hold a call while they elect a leader."""
 
+
+HELD = 3.0
+"""Seconds; shorter than Consul and Nomad hold a call while there is no leader, and then no other server knows one."""
 
 POOLED = 128
 """Connections to a server that are kept: as many as Pulumi has steps under way at most, since each beyond them would
@@ -132,11 +136,13 @@ class _AnyServer(BaseAdapter):
         servers = self._endpoint.addresses
         silent: list[str] = []
         why: list[str] = []
+        refusal: requests.Response | None = None
         for turn in range(len(servers)):
             place = (self._first + turn) % len(servers)
             request.url = urlunsplit(
                 urlsplit(str(request.url))._replace(netloc=f"{servers[place]}:{self._endpoint.port}")
             )
+            begun = time.monotonic()
             try:
                 response = self._wire.send(request, *args, **kwargs)
             except requests.exceptions.SSLError as error:
@@ -153,8 +159,13 @@ class _AnyServer(BaseAdapter):
                 # A way has more than one end that may be closed, and says which.
                 why += [str(reason.__cause__)] if isinstance(reason.__cause__, Unreachable) else []
             else:
+                if _others_may_know(request, response, time.monotonic() - begun):
+                    refusal = response
+                    continue
                 self._first = place
                 return response
+        if refusal is not None:
+            return refusal
         words = [f"no server answers at {', '.join(silent)} (port {self._endpoint.port})", *dict.fromkeys(why)]
         raise Unreachable("; ".join(words))
 
@@ -167,6 +178,14 @@ def _read_timeout(asked: Any) -> float:
             return float(asked)
         case _:
             return ANSWER_WITHIN
+
+
+def _others_may_know(request: requests.PreparedRequest, response: requests.Response, took: float) -> bool:
+    """Whether a question that one server cannot answer is put to the next.
+
+    One that stood still for a moment holds the leader for gone, which is known to all others, and says so at once.
+    """
+    return request.method == "GET" and response.status_code >= SERVER_ERROR and took < HELD
 
 
 def _never_sent(error: requests.exceptions.ConnectionError) -> Exception | None:
@@ -187,6 +206,8 @@ def session(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Session:
     made.hooks["response"].append(_refuse)
     return made
 
+
+SERVER_ERROR = 500
 
 ANSWERS = (404, 429)
 """Statuses that are answers, not failures: "there is none", and Consul's "not healthy" (with the usual body)."""

@@ -3,6 +3,7 @@
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -191,6 +192,46 @@ def test_a_server_that_takes_too_long_is_no_answer(cluster: Cluster, monkeypatch
     with pytest.raises(Unreachable, match=r"127\.0\.0\.2:\d+ did not answer in time"):
         get(cluster.session(HOSTS[0]))
     given_up.set()
+
+
+def test_what_one_server_cannot_answer_is_asked_of_the_next(cluster: Cluster) -> None:
+    """It called the leader dead, which had stood still for a moment."""
+    lost = cluster.start("127.0.0.2", status=500, body="Raft leader not found in server lookup mapping")
+    cluster.start("127.0.0.3")
+    session = cluster.session()
+
+    assert session.get("https://any/v1/kv").json() == {"fine": True}
+    session.post("https://any/v1/kv", data=b"x")
+    assert [method for method, *_ in lost.seen] == ["GET"]
+
+
+def test_what_no_server_can_answer_is_told_as_it_was_refused(cluster: Cluster) -> None:
+    for host in HOSTS:
+        cluster.start(host, status=500, body=f"no leader at {host}")
+
+    with pytest.raises(ApiError, match=r"GET /v1/kv: 500 no leader at 127\.0\.0\.4"):
+        cluster.session().get("https://any/v1/kv")
+
+
+def test_a_write_that_was_refused_goes_to_no_second_server(cluster: Cluster) -> None:
+    cluster.start("127.0.0.2", status=500)
+    second = cluster.start("127.0.0.3")
+
+    with pytest.raises(ApiError):
+        cluster.session().post("https://any/v1/kv", data=b"x")
+    assert second.seen == []
+
+
+def test_a_server_that_has_waited_for_a_leader_speaks_for_all(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "HELD", 0.05)
+    cluster.start("127.0.0.2", status=500, does=lambda: time.sleep(0.1))
+    second = cluster.start("127.0.0.3")
+
+    with pytest.raises(ApiError):
+        cluster.session().get("https://any/v1/kv")
+    assert second.seen == []
 
 
 def test_a_server_of_another_authority_is_told_nothing(cluster: Cluster) -> None:
