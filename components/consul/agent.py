@@ -179,6 +179,11 @@ def agent_configuration(
             "tokens": tokens,
         },
         "performance": {"raft_multiplier": timings.raft_multiplier, "rpc_hold_timeout": "7s", "leave_drain_time": "5s"},
+        "gossip_lan": {
+            "probe_interval": text(timings.gossip_probe),
+            "probe_timeout": text(timings.gossip_timeout),
+            "suspicion_mult": timings.gossip_suspicion,
+        },
         # An agent that is restarted, by SIGINT, must not leave: its services would vanish from the catalogue meanwhile.
         "skip_leave_on_interrupt": True,
         # One that goes for good is told so by SIGTERM.

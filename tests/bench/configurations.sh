@@ -79,6 +79,7 @@ consul_configuration() { # NAME ADDRESS server|client: what an agent is restarte
   "enable_token_persistence": true
  },
  "performance": {"raft_multiplier": 1, "rpc_hold_timeout": "7s", "leave_drain_time": "5s"},
+ "gossip_lan": {"probe_interval": "1s", "probe_timeout": "500ms", "suspicion_mult": 4},
  "leave_on_terminate": true,
  "skip_leave_on_interrupt": true,
  "disable_update_check": true,

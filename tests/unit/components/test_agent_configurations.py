@@ -111,6 +111,8 @@ def test_every_server_is_told_how_long_its_silence_may_last() -> None:
     assert (told["server"]["raft_multiplier"], told["server"]["failover_heartbeat_ttl"]) == (5, "60s")
     assert told["autopilot"]["last_contact_threshold"] == "2s"
     assert consul_agent(timings=careful)["performance"]["raft_multiplier"] == 5
+    gossip = {"probe_interval": "2s", "probe_timeout": "1500ms", "suspicion_mult": 6}
+    assert consul_agent(timings=careful)["gossip_lan"] == gossip
 
 
 def test_a_client_is_woken_after_every_start_of_its_agent_and_nobody_waits_for_that() -> None:

@@ -71,6 +71,16 @@ def test_the_balancer_has_dropped_a_dead_host_before_consul_tells_it() -> None:
     assert pace.balancer_check * pace.balancer_failures + pace.check_timeout < 4
 
 
+@pytest.mark.parametrize("profile", Profile)
+def test_gossip_asks_by_way_of_others_before_it_asks_anew(profile: Profile) -> None:
+    """memberlist waits for the rest of the interval for those others."""
+    pace = timings([], clients=3, profile=profile)
+
+    assert pace.gossip_timeout < pace.gossip_probe
+    # Whoever is late for Raft is not dead yet.
+    assert pace.silent_agent_failed > pace.late_after
+
+
 def test_the_careful_are_in_nothing_faster() -> None:
     fast, careful = (timings([], clients=3, profile=profile) for profile in Profile)
 
