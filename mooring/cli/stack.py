@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from mooring.cli import pulumi
+from mooring.cli import checkpoints, pulumi
 from mooring.cli.recover import mend, recover
 from mooring.clients.answers import rows, table
 from mooring.toolchain import binaries, pins, places
@@ -43,7 +43,8 @@ def up(stack: str, options: Sequence[str], say: Say) -> int:
         return status
     bring_agents(stack, say)
     recover(stack, project=pulumi.project(), env=pulumi.whole_environment(), cwd=CHECKOUT, say=say)
-    return pulumi.run(["up", "--stack", stack, "--yes", "--skip-preview", *options])
+    once = {checkpoints.SETTING: "true"} if checkpoints.written_once(stack, options, say) else {}
+    return pulumi.run(["up", "--stack", stack, "--yes", "--skip-preview", *options], **once)
 
 
 def preview(stack: str, options: Sequence[str], say: Say) -> int:
