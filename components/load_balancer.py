@@ -94,7 +94,7 @@ class LoadBalancer(pulumi.ComponentResource):
         address = first.address if first.front is None else first.front
         if network.floating is not None:
             agents += [
-                self._holder(name, host, hosts, network, timings, balancer)
+                self._holder(name, host, hosts, network, timings, after=balancer)
                 for host, balancer in zip(hosts, agents, strict=True)
             ]
             address = pulumi.Output.from_input(network.floating)
@@ -110,13 +110,7 @@ class LoadBalancer(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
     def _holder(
-        self,
-        name: str,
-        host: Host,
-        hosts: Sequence[Host],
-        network: HostNetwork,
-        timings: Timings,
-        balancer: Agent,
+        self, name: str, host: Host, hosts: Sequence[Host], network: HostNetwork, timings: Timings, *, after: Agent
     ) -> Agent:
         """What holds the floating address on `host`, or stands by to take it."""
         known = pulumi.Output.all(host.address, *(other.address for other in hosts if other is not host))
@@ -140,7 +134,7 @@ class LoadBalancer(pulumi.ComponentResource):
             # It has no port of its own; and an address with no balancer behind it is worth nothing.
             listens=HTTP_PORT,
             # It is up with the balancer's port, and to ask for that from the start keeps a slow host busy for minutes.
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with, depends_on=[balancer]),
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=host.goes_with, depends_on=[after]),
         )
 
 

@@ -3,7 +3,6 @@
 import ssl
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -226,7 +225,11 @@ def test_a_server_that_has_waited_for_a_leader_speaks_for_all(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "HELD", 0.05)
-    cluster.start("127.0.0.2", status=500, does=lambda: time.sleep(0.1))
+
+    def slow() -> None:
+        threading.Event().wait(0.1)
+
+    cluster.start("127.0.0.2", status=500, does=slow)
     second = cluster.start("127.0.0.3")
 
     with pytest.raises(ApiError):

@@ -73,7 +73,7 @@ def test_the_balancer_has_dropped_a_dead_host_before_consul_tells_it() -> None:
 
 @pytest.mark.parametrize("profile", Profile)
 def test_gossip_asks_by_way_of_others_before_it_asks_anew(profile: Profile) -> None:
-    """memberlist waits for the rest of the interval for those others."""
+    """Consul waits for the rest of the interval for those others."""
     pace = timings([], clients=3, profile=profile)
 
     assert pace.gossip_timeout < pace.gossip_probe
