@@ -34,9 +34,7 @@ def written_once(stack: str, options: Sequence[str], say: Callable[[str], None])
     """
     if SETTING in os.environ or (count := resources(stack)) < MANY:
         return False
-    say(
-        f"stack {stack!r} has {count} resources: looking at what would change, to write the state once if nothing is lost"
-    )
+    say(f"stack {stack!r} has {count} resources: looking at what would change, as its state may be written once")
     previewed = pulumi.ask(["preview", "--stack", stack, "--json", "--non-interactive", *options])
     if previewed.returncode != 0:
         return False
@@ -46,7 +44,7 @@ def written_once(stack: str, options: Sequence[str], say: Callable[[str], None])
 
 
 def found_again(steps: Iterable[Json], kinds: Mapping[str, Handler[Any]]) -> bool:
-    """Whether everything that the steps change would be found again by the next run, had the state not been written.
+    """Whether the next run would find again whatever the steps change, had the state not been written.
 
     Our kinds adopt what a killed run has made. A secret that was made up is nowhere else, and other providers' resources
     would be made a second time.
