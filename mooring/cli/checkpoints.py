@@ -46,8 +46,8 @@ def written_once(stack: str, options: Sequence[str], say: Callable[[str], None])
 def found_again(steps: Iterable[Json], kinds: Mapping[str, Handler[Any]]) -> bool:
     """Whether the next run would find again whatever the steps change, had the state not been written.
 
-    Our kinds adopt what a killed run has made. A secret that was made up is nowhere else, and other providers' resources
-    would be made a second time.
+    Our kinds adopt what a killed run has made. A secret that was made up is nowhere else, and resources of other
+    providers would be made a second time.
     """
     changed = {type_of(step["urn"]) for step in steps if step["op"] not in NO_CHANGE}
     ours = {token for token in changed if not token.startswith(PULUMIS_OWN)}
