@@ -51,7 +51,9 @@ def piece(api: Nomad, name: str) -> Piece:
     found = jobs.found(api, name)
     job, secrets = without_secrets(taken_in(found, api.plan), word)
     quoted = json.dumps(name, ensure_ascii=False)
-    declared = f"Component({quoted}, job=job, on=on, import_={quoted})"
+    namespace = found.get("Namespace") or "default"
+    place = name if namespace == "default" else f"{namespace}/{name}"
+    declared = f"Component({quoted}, job=job, on=on, import_={json.dumps(place, ensure_ascii=False)})"
     text = (
         f"{as_python(job, before=COMPONENTS)}\n\n"
         "def declare(on: NomadAccess) -> Component:\n"

@@ -113,13 +113,13 @@ def follow(api: Nomad, name: str, *, task: str | None, stream: str) -> Iterator[
             yield line
 
 
-def execute(endpoint: Endpoint, name: str, command: Sequence[str], *, task: str | None) -> int:
+def execute(endpoint: Endpoint, name: str, command: Sequence[str], *, namespace: str, task: str | None) -> int:
     """Run `command` inside the job's first instance, before the person's eyes; returns its exit status.
 
     Through Nomad's own program, which knows how to carry a terminal; it is told where and as whom by its environment,
     never by arguments.
     """
-    api = region(endpoint)
+    api = region(endpoint, namespace)
     running = instances(api, name, task)
     command = command[1:] if command[:1] == ["--"] else command  # a habit from other tools
     if not running:
@@ -141,6 +141,7 @@ def execute(endpoint: Endpoint, name: str, command: Sequence[str], *, task: str 
                 "NOMAD_ADDR": f"https://{door}",
                 "NOMAD_CACERT": str(authority),
                 "NOMAD_TOKEN": endpoint.token,
+                "NOMAD_NAMESPACE": namespace,
             },
             check=False,
         ).returncode

@@ -54,13 +54,15 @@ PUT_RIGHT = (
 def job_names(context: typer.Context) -> list[str]:
     """For the shell's completion, which must never fail aloud."""
     with contextlib.suppress(*PUT_RIGHT):
-        return jobs.names(nomad.region(overviews.overview(context.params.get("stack") or "dev").nomad))
+        of, within = context.params.get("stack") or "dev", context.params.get("namespace") or "default"
+        return jobs.names(nomad.region(overviews.overview(of).nomad, within))
     return []
 
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The environment: a file stacks/Pulumi.<stack>.yaml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 JobName = Annotated[str, typer.Argument(metavar="JOB", autocompletion=job_names)]
+Namespace = Annotated[str, typer.Option("--namespace", help="Of Nomad, in which the job is.")]
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -202,6 +204,7 @@ def drill(
 def logs(
     job: JobName,
     stack: Stack = "dev",
+    namespace: Namespace = "default",
     task: Annotated[str | None, typer.Option("--task", "-t", help="Only this task's.")] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", help="Of each instance.", min=1)] = 20,
     *,
@@ -209,7 +212,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written; ^C ends it.")] = False,
 ) -> None:
     """Show what the instances of a job wrote, each line behind its instance, node and task."""
-    api, stream = nomad.region(overviews.overview(stack).deploy), "stderr" if stderr else "stdout"
+    api, stream = nomad.region(overviews.overview(stack).deploy, namespace), "stderr" if stderr else "stdout"
     found = (
         jobs.follow(api, job, task=task, stream=stream)
         if follow
@@ -225,17 +228,18 @@ def exec_(
     job: JobName,
     command: Annotated[list[str], typer.Argument(metavar="COMMAND")],
     stack: Stack = "dev",
+    namespace: Namespace = "default",
     task: Annotated[str | None, typer.Option("--task", "-t", help="Inside this task.")] = None,
 ) -> None:
     """Run a command inside the first instance of a job; options of ours come before JOB."""
-    raise typer.Exit(jobs.execute(overviews.overview(stack).deploy, job, command, task=task))
+    raise typer.Exit(jobs.execute(overviews.overview(stack).deploy, job, command, namespace=namespace, task=task))
 
 
 @app.command()
-def restart(job: JobName, stack: Stack = "dev") -> None:
+def restart(job: JobName, stack: Stack = "dev", namespace: Namespace = "default") -> None:
     """Restart every instance of a job, one at a time, each only when the last one serves again."""
     found = overviews.overview(stack)
-    api = nomad.region(found.deploy)
+    api = nomad.region(found.deploy, namespace)
     names = list(statuses.services(jobs.found(api, job)))
 
     def passing() -> int:
@@ -245,19 +249,20 @@ def restart(job: JobName, stack: Stack = "dev") -> None:
 
 
 @app.command()
-def promote(job: JobName, stack: Stack = "dev") -> None:
+def promote(job: JobName, stack: Stack = "dev", namespace: Namespace = "default") -> None:
     """Let the canaries of a job take over, and wait for the deployment's end."""
-    jobs.promote(nomad.region(overviews.overview(stack).deploy), job, say)
+    jobs.promote(nomad.region(overviews.overview(stack).deploy, namespace), job, say)
 
 
 @app.command()
 def rollback(
     job: JobName,
     stack: Stack = "dev",
+    namespace: Namespace = "default",
     to: Annotated[int | None, typer.Option("--to", help="The version; the last stable one unless given.")] = None,
 ) -> None:
     """Run an earlier version of a job again, and say what the program must say so that the next `up` agrees."""
-    must = jobs.rollback(nomad.region(overviews.overview(stack).deploy), job, to, say)
+    must = jobs.rollback(nomad.region(overviews.overview(stack).deploy, namespace), job, to, say)
     typer.echo("healthy; the next `up` would undo this unless the program says:")
     for line in must:
         typer.echo(f"  {line}")
@@ -267,6 +272,7 @@ def rollback(
 def import_(
     job: JobName,
     stack: Stack = "dev",
+    namespace: Namespace = "default",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it there, instead of printing it.")] = None,
     *,
     keep_secrets: Annotated[
@@ -274,7 +280,7 @@ def import_(
     ] = False,
 ) -> None:
     """Write a running job as the typed Python that takes it over, without what looks like a secret."""
-    found = importing.piece(nomad.region(overviews.overview(stack).deploy), job)
+    found = importing.piece(nomad.region(overviews.overview(stack).deploy, namespace), job)
     if out is None:
         typer.echo(found.text, nl=False)
     else:

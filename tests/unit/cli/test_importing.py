@@ -73,6 +73,15 @@ def declared(engine: Engine, text: str) -> Mapping[str, Any]:
     return found.inputs
 
 
+def test_a_job_of_a_namespace_comes_in_from_there(world: World) -> None:
+    world.nomad.jobs.register(by_hand(Namespace="platform"))
+
+    text = piece(nomad.region(world.nomad_endpoint, "platform"), "lifecycle").text
+
+    assert 'import_="platform/lifecycle"' in text
+    assert 'namespace="platform"' in text
+
+
 def test_the_piece_runs_as_it_stands_and_declares_the_job_that_runs(api: Nomad, engine: Engine, world: World) -> None:
     inputs = declared(engine, piece(api, "lifecycle").text)
 
