@@ -5,70 +5,12 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 from typing_extensions import override
 
-from components.hosts import (
-    USUAL_DRIVERS,
-    AdoptedGroup,
-    CloudImage,
-    Driver,
-    Group,
-    LocalGroup,
-    Machine,
-    Role,
-    VirtualGroup,
-)
-
-
-class Values(BaseModel):
-    """Part of a stack file: an unknown key is refused by name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-
-class AnyHosts(Values):
-    """What every kind of group has."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,20}$")]
-    roles: Annotated[frozenset[Role], Field(min_length=1)]
-    labels: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")], str] = Field(
-        default_factory=dict[str, str]
-    )
-    """Nomad's `meta` of the node."""
-
-    drivers: Annotated[frozenset[Driver], Field(min_length=1)] = USUAL_DRIVERS
-    """What runs apps on these hosts."""
-
-    placed: ClassVar[bool] = True
-    """Whether the hosts take their addresses from the stack's network, each group from its own block."""
-
-    @property
-    def size(self) -> int:
-        """How many hosts the group has."""
-        raise NotImplementedError
-
-    def problems(self, network: IPv4Network) -> Iterator[str]:
-        """What is wrong with values that are each fine by themselves; contacts nobody."""
-        del network
-        return iter(())
-
-    @property
-    def group(self) -> Group:
-        """As the component is told."""
-        raise NotImplementedError
-
-
-class Counted(AnyHosts):
-    """Hosts that are made, and so many of them."""
-
-    count: Annotated[int, Field(ge=1, le=200)]
-
-    @property
-    @override
-    def size(self) -> int:
-        return self.count
+from components.hosts import AdoptedGroup, CloudImage, Group, LocalGroup, Machine, VirtualGroup
+from infra.any_hosts import AnyHosts, Counted, Values
+from infra.cloud_hosts import AwsHosts, DigitalOceanHosts, HetznerHosts
 
 
 class LocalHosts(Counted):
@@ -128,19 +70,6 @@ class VirtualHosts(Counted):
         )
 
 
-class CloudHosts(Counted):
-    kind: Literal["hetzner", "aws", "digitalocean"]
-    memory: Annotated[int, Field(ge=512)] = 2048
-    """MiB."""
-
-    @property
-    @override
-    def group(self) -> Group:
-        return Group(
-            name=self.name, kind=self.kind, count=self.count, roles=self.roles, labels=self.labels, drivers=self.drivers
-        )
-
-
 class OwnMachine(Values):
     """One machine that is there already."""
 
@@ -170,7 +99,7 @@ class AdoptedHosts(AnyHosts):
 
     @property
     @override
-    def size(self) -> int:
+    def number(self) -> int:
         return len(self.machines)
 
     @property
@@ -178,7 +107,7 @@ class AdoptedHosts(AnyHosts):
     def group(self) -> Group:
         return AdoptedGroup(
             name=self.name,
-            count=self.size,
+            count=self.number,
             roles=self.roles,
             labels=self.labels,
             drivers=self.drivers,
@@ -226,10 +155,12 @@ class AdoptedHosts(AnyHosts):
             yield f"machines.{name}: the key is no private key of OpenSSH's"
 
 
-HostGroup = Annotated[LocalHosts | VirtualHosts | AdoptedHosts | CloudHosts, Field(discriminator="kind")]
+HostGroup = Annotated[
+    LocalHosts | VirtualHosts | AdoptedHosts | HetznerHosts | AwsHosts | DigitalOceanHosts, Field(discriminator="kind")
+]
 KINDS: dict[str, type[AnyHosts]] = {
     kind: model
-    for model in (LocalHosts, VirtualHosts, AdoptedHosts, CloudHosts)
+    for model in (LocalHosts, VirtualHosts, AdoptedHosts, HetznerHosts, AwsHosts, DigitalOceanHosts)
     for kind in get_args(model.model_fields["kind"].annotation)
 }
 """Every kind that a file may name, with what it says of such a group."""

@@ -16,6 +16,7 @@ import requests
 
 from components.hosts import LocalGroup
 from components.hosts.hosts import unserved
+from infra.cloud_parts import missing_parts
 from infra.settings import Settings, report
 from infra.virtual_machines import Demand, Supply, lacking
 from mooring.clients.answers import rows
@@ -188,6 +189,7 @@ def preflight(settings: Settings) -> None:
     found = [
         *unserved(settings.groups),
         *missing_agents(settings),
+        *missing_parts(settings.groups),
         *(problems(wanted, Machine.look(wanted)) if wanted.nodes else ()),
         *lacking_for_machines(settings),
     ]

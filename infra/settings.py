@@ -14,7 +14,9 @@ from components.hosts import Group, Role
 from components.hosts.addresses import BLOCK, capacity
 from components.registry import ExternalRegistry
 from components.timings import Profile
-from infra.host_groups import KINDS, HostGroup, Values
+from infra.any_hosts import Values
+from infra.cloud_hosts import together
+from infra.host_groups import KINDS, HostGroup
 from mooring.toolchain import pins
 
 ODD = (1, 3, 5)
@@ -102,7 +104,7 @@ class Settings(Values):
         try:
             return cls.model_validate(values), []
         except ValidationError as error:
-            return None, error.errors()
+            return None, _told(error.errors())
 
     @property
     def groups(self) -> list[Group]:
@@ -134,7 +136,7 @@ class Settings(Values):
 
     def problems(self) -> list[str]:
         """What is wrong with values that are each fine by themselves."""
-        counts = {role: sum(h.size for h in self.hosts if role in h.roles) for role in Role}
+        counts = {role: sum(h.number for h in self.hosts if role in h.roles) for role in Role}
         names = [h.name for h in self.hosts]
         needed = capacity(self.groups) if any(h.placed for h in self.hosts) else 0
         size = f"{self.network} has {self.network.num_addresses} addresses; these groups need {needed}, a /24 would do"
@@ -149,7 +151,7 @@ class Settings(Values):
             ),
             (len(set(names)) == len(names), f"hosts: group names must differ, got {', '.join(names)}"),
             (
-                all(h.size < BLOCK for h in self.hosts),
+                all(h.number < BLOCK for h in self.hosts),
                 f"hosts: a group has {BLOCK} addresses, so fewer hosts than that",
             ),
             (self.network.num_addresses >= needed, f"network: {size}"),
@@ -161,6 +163,7 @@ class Settings(Values):
             ((self.registry is None) == (self.registry_password is None), f"registryPassword: {half}"),
         ]
         found = [problem for fine, problem in checks if not fine]
+        found += together(self.hosts, self.network)
         for place, group in enumerate(self.hosts):
             found += [f"hosts.{place}.{problem}" for problem in group.problems(self.network)]
         return found
@@ -169,6 +172,16 @@ class Settings(Values):
 def _value(text: str) -> Any:
     """Objects and lists arrive as JSON; everything else as it was written."""
     return json.loads(text) if text[:1] in ("[", "{") else text
+
+
+def _told(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without what only follows from others: a list of which every entry is wrong is called too short as well."""
+    return [
+        error
+        for error in errors
+        if error["type"] != "too_short"
+        or not any(other["loc"][: len(error["loc"])] == error["loc"] for other in errors if other is not error)
+    ]
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -1,12 +1,15 @@
 """All hosts of a stack, whatever their kinds."""
 
 from collections.abc import Sequence
+from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
 
 from components.hosts.addresses import addresses
 from components.hosts.adopted import AdoptedGroup, adopted_hosts, survey
+from components.hosts.cloud import CloudGroup, HetznerGroup
+from components.hosts.cloud_host import Cloud
 from components.hosts.host import Ground, Group, Host, HostNetwork, Role
 from components.hosts.local import LocalGroup, local_hosts
 from components.hosts.virtual import VirtualGroup, virtual_hosts, virtual_site
@@ -37,7 +40,8 @@ class Hosts(pulumi.ComponentResource):
             site=virtual_site(f"{name}-virtual", groups, network.cidr, self),
             survey=survey(f"{name}-survey", groups, self),
         )
-        self.every: list[Host] = [host for group in groups for host in _built(group, ground)]
+        provider = _cloud(f"{name}-cloud", groups, network.cidr, key, self)
+        self.every: list[Host] = [host for group in groups for host in _built(group, ground, provider)]
         self.goes_with = all_go_with(self.every)
         self.identity = Identity(
             f"{name}-identity",
@@ -57,7 +61,7 @@ class Hosts(pulumi.ComponentResource):
         return [host for host in self.every if role in host.roles]
 
 
-def _built(group: Group, ground: Ground) -> list[Host]:
+def _built(group: Group, ground: Ground, provider: Cloud | None) -> list[Host]:
     """The hosts of one group, declared by the one who knows its kind."""
     match group:
         case LocalGroup():
@@ -66,11 +70,35 @@ def _built(group: Group, ground: Ground) -> list[Host]:
             return virtual_hosts(group, ground)
         case AdoptedGroup():
             return adopted_hosts(group, ground)
+        case CloudGroup() if provider is not None:
+            return provider.hosts(group, ground)
         case _:
             raise NotImplementedError(group.kind)
 
 
-SERVED: dict[str, type[Group]] = {"local": LocalGroup, "libvirt": VirtualGroup, "adopted": AdoptedGroup}
+def _cloud(
+    name: str, groups: Sequence[Group], cidr: IPv4Network, key: KeyPair, parent: pulumi.Resource
+) -> Cloud | None:
+    """The provider of the stack's cloud hosts; None where there are none.
+
+    Its SDK is an extra, and slow to import: it comes with its file, and so only for a stack that has hosts there.
+    """
+    ours = [group for group in groups if isinstance(group, CloudGroup)]
+    match next(iter(ours), None):
+        case HetznerGroup():
+            from components.hosts.hetzner import Hetzner  # noqa: PLC0415 -- see above
+
+            return Hetzner(name, groups=ours, cidr=cidr, key=key, opts=_child(parent))
+        case _:
+            return None
+
+
+SERVED: dict[str, type[Group]] = {
+    "local": LocalGroup,
+    "libvirt": VirtualGroup,
+    "adopted": AdoptedGroup,
+    "hetzner": HetznerGroup,
+}
 """The kinds of host that can be made today."""
 
 
@@ -95,5 +123,7 @@ def _child(parent: pulumi.Resource) -> pulumi.ResourceOptions:
 
 
 def _known(hosts: list[Host]) -> pulumi.Output[dict[str, Any]]:
-    pairs = [pulumi.Output.all(host.address, host.public_host_key) for host in hosts]
+    # Where a person's `ssh` and the Docker provider's go: not every host is reached by its address in the network.
+    places = [host.connection["address"] if host.behind_ssh else host.address for host in hosts]
+    pairs = [pulumi.Output.all(place, host.public_host_key) for place, host in zip(places, hosts, strict=True)]
     return pulumi.Output.all(*pairs).apply(dict)

@@ -8,6 +8,7 @@ from typing import Literal
 import pulumi
 
 from components.hosts.host import Ground, Group, Host, Role
+from components.hosts.needed import NEEDED
 from components.hosts.virtual_site import CloudImage, VirtualSite
 from mooring.kinds import host as kind
 from mooring.kinds.ssh import KeyPair
@@ -24,12 +25,6 @@ EMULATED_PATIENCE = 8
 SSH = 22
 AMONG_SERVERS = (8300, 4647)
 """Ports of Consul's and Nomad's servers for one another: one that was restarted is back when these are open."""
-
-NEEDED = (
-    *("ca-certificates", "containernetworking-plugins", "curl", "docker.io", "haproxy", "iptables", "keepalived"),
-    *("socat", "zstd"),
-)
-"""What our own disk has and a distribution's cloud image has not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

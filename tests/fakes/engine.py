@@ -27,10 +27,30 @@ STACK: Final = "pulumi:pulumi:Stack"
 DOCKER: Final = "pulumi:providers:docker"
 
 OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "digitalocean:index/droplet:Droplet": ("ipv4Address", "ipv4AddressPrivate"),
+    "digitalocean:index/firewall:Firewall": (),
+    "digitalocean:index/loadBalancer:LoadBalancer": (),
+    "digitalocean:index/reservedIp:ReservedIp": (),
+    "digitalocean:index/reservedIpAssignment:ReservedIpAssignment": (),
+    "digitalocean:index/sshKey:SshKey": (),
+    "digitalocean:index/tag:Tag": (),
+    "digitalocean:index/vpc:Vpc": (),
     "docker:index/container:Container": (),
     "docker:index/image:Image": ("repoDigest",),
     "docker:index/network:Network": (),
     "docker:index/volume:Volume": (),
+    "hcloud:index/firewall:Firewall": (),
+    "hcloud:index/floatingIp:FloatingIp": ("ipAddress",),
+    "hcloud:index/floatingIpAssignment:FloatingIpAssignment": (),
+    "hcloud:index/loadBalancer:LoadBalancer": ("ipv4",),
+    "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork": (),
+    "hcloud:index/loadBalancerService:LoadBalancerService": (),
+    "hcloud:index/loadBalancerTarget:LoadBalancerTarget": (),
+    "hcloud:index/network:Network": (),
+    "hcloud:index/networkSubnet:NetworkSubnet": (),
+    "hcloud:index/placementGroup:PlacementGroup": (),
+    "hcloud:index/server:Server": ("ipv4Address",),
+    "hcloud:index/sshKey:SshKey": (),
     "mooring:consul:AclPolicy": ("policy_id",),
     "mooring:consul:AclToken": (),
     "mooring:consul:Cluster": (),
@@ -39,6 +59,7 @@ OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mooring:host:Host": ("state", "machine_id", "distribution", "architecture", "cpus", "memory_mib"),
     "mooring:host:Image": ("image_id",),
     "mooring:host:Release": (),
+    "mooring:host:Units": (),
     "mooring:http:Page": (),
     "mooring:local:ControlGroup": (),
     "mooring:nomad:AclPolicy": (),
@@ -83,6 +104,10 @@ class Declared:
     provider: str
     ignore_changes: tuple[str, ...]
     import_id: str
+    secret_outputs: tuple[str, ...] = ()
+    """What the program says is secret although its kind does not."""
+
+    deleted_before_replaced: bool = False
 
 
 @dataclass
@@ -98,6 +123,9 @@ class Engine:
 
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """What components and the stack handed out, by URN, with secrets still wrapped."""
+
+    counted: dict[str, str] = field(default_factory=dict[str, str])
+    """The ids of what a provider counts, by URN."""
 
     secrets: set[str] = field(default_factory=set[str])
     """The texts that must never be told in the open."""
@@ -187,6 +215,11 @@ class Engine:
         texts = [_readable(text) for value in values for text in open_texts(_unwrapped(value))]
         return {told for told in self.secrets if any(told in text for text in texts)}
 
+    def id_of(self, urn: str, request: resource_pb2.RegisterResourceRequest) -> str:
+        if request.type.startswith(COUNTED):
+            return self.counted.setdefault(urn, str(FIRST_COUNTED + len(self.counted)))
+        return f"{request.name}-id" if request.custom else ""
+
     def made(self, request: resource_pb2.RegisterResourceRequest) -> dict[str, Any]:
         """What exists once this is declared: its inputs as its kind keeps them, and what the kind adds."""
         if not request.custom:
@@ -202,6 +235,12 @@ class Engine:
                 self.secrets.add(f"the secret {request.name}.{name}")
             added[name] = secret(f"the secret {request.name}.{name}")
         return {**inputs, **added}
+
+
+COUNTED: Final = ("hcloud:", "digitalocean:index/droplet:")
+"""Whose ids are numbers."""
+
+FIRST_COUNTED: Final = 7_000_001
 
 
 def open_texts(value: Any) -> Iterator[str]:
@@ -273,10 +312,12 @@ class _Monitor:
             provider=request.provider,
             ignore_changes=tuple(request.ignoreChanges),
             import_id=request.importId,
+            secret_outputs=tuple(request.additionalSecretOutputs),
+            deleted_before_replaced=request.deleteBeforeReplace,
         )
         known = struct_pb2.Struct()
         known.update(outputs)
-        id_ = f"{request.name}-id" if request.custom else ""
+        id_ = engine.id_of(urn, request)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=known)
 
     def RegisterResourceOutputs(  # noqa: N802 -- the protocol's name

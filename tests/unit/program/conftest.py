@@ -10,6 +10,7 @@ import pytest
 import yaml
 from fakes.engine import Engine
 
+from infra import cloud_parts
 from infra.preflight import Machine, Wanted
 from infra.virtual_machines import Supply
 from mooring.toolchain import accelerator, binaries, disks, places
@@ -37,6 +38,7 @@ def run() -> Iterator[Callable[..., Engine]]:
             patch.setattr(Machine, "look", roomy)
             patch.setattr(binaries, "locate", tool)
             patch.setattr(Supply, "look", lambda *_: Supply(routes={}, memory_mib=64_000, disk_mib=500_000))
+            patch.setattr(cloud_parts, "plugin_is_here", lambda *_: True)
             patch.setattr(disks, "locate", lambda: DISK)
             patch.setattr(accelerator, "accelerator", lambda _: Verdict(choice=Choice.TCG, reason="pretended"))
             patch.setenv("MOORING_STATE", "/state")
