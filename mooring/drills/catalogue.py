@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mooring.drills.drill import Drill
-from mooring.drills.faults import agents, containers, disks, network, nodes, operations, program
+from mooring.drills.faults import agents, containers, disks, network, nodes, operations, program, rotation
 from mooring.drills.stage import CannotDrill
 
 DRILLS: tuple[Drill, ...] = (
@@ -16,6 +16,7 @@ DRILLS: tuple[Drill, ...] = (
     containers.HUNG,
     operations.DRAINED,
     operations.RELOADED,
+    rotation.ROTATED,
     agents.CONSUL_AGENT,
     agents.NOMAD_AGENT,
     agents.CONSUL_LEADER,
