@@ -47,10 +47,15 @@ def ways_in(hosts: Sequence[Host]) -> Ways:
 
 
 def reached(hosts: Sequence[Host]) -> Endpoint:
-    """The part of an endpoint that says where the servers on `hosts` are."""
+    """The part of an endpoint that says where the servers on `hosts` are, and how slow."""
     addresses = pulumi.Output.all(*(host.address for host in hosts))
     ways = ways_in(hosts)
-    return {"addresses": addresses, **({"through": ways} if ways else {})}
+    patience = max((host.connection.get("patience", 1) for host in hosts), default=1)
+    return {
+        "addresses": addresses,
+        **({"through": ways} if ways else {}),
+        **({} if patience == 1 else {"patience": patience}),
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

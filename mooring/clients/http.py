@@ -51,6 +51,9 @@ class Endpoint(BaseModel, extra="forbid", frozen=True):
     through: tuple[Way, ...] = ()
     """How the addresses are reached where nothing but SSH is open. Empty: as they are."""
 
+    patience: float = Field(default=1.0, ge=1)
+    """How many times as long as usual everything there may take."""
+
     def only(self, server: str) -> Self:
         """That asks one server alone, which is named by its address or by the one that SSH goes to."""
         return self.model_copy(update={"addresses": (self._address(server),)})
@@ -132,7 +135,8 @@ class _AnyServer(BaseAdapter):
 
     @override
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["timeout"] = (CONNECT_WITHIN, _read_timeout(kwargs.get("timeout")))
+        patience = self._endpoint.patience
+        kwargs["timeout"] = (CONNECT_WITHIN * patience, _read_timeout(kwargs.get("timeout")) * patience)
         servers = self._endpoint.addresses
         silent: list[str] = []
         why: list[str] = []
@@ -159,7 +163,7 @@ class _AnyServer(BaseAdapter):
                 # A way has more than one end that may be closed, and says which.
                 why += [str(reason.__cause__)] if isinstance(reason.__cause__, Unreachable) else []
             else:
-                if _others_may_know(request, response, time.monotonic() - begun):
+                if _others_may_know(request, response, (time.monotonic() - begun) / patience):
                     refusal = response
                     continue
                 self._first = place

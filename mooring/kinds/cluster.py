@@ -85,7 +85,7 @@ def quorum_complaints(api: Governed, servers: Sequence[str]) -> list[str]:
     return [] if found == len(servers) else [f"autopilot is to keep {found} servers; there are to be {len(servers)}"]
 
 
-def joined(name: str, complaints: Callable[[], Sequence[str]], work: Work) -> None:
+def joined(name: str, complaints: Callable[[], Sequence[str]], work: Work, *, patience: float = 1) -> None:
     """Wait until nothing is missing; raise `NotHealthy` with what still is."""
     last: Sequence[str] = ()
 
@@ -100,12 +100,12 @@ def joined(name: str, complaints: Callable[[], Sequence[str]], work: Work) -> No
         return None if last else True
 
     try:
-        wait_for(complete, name, within=FORMED_WITHIN, every=0.1, clock=work.clock)
+        wait_for(complete, name, within=FORMED_WITHIN * patience, every=0.1 * patience, clock=work.clock)
     except (TimedOut, Cancelled) as error:
         raise NotHealthy(name, {}, [*last, str(error)]) from error
 
 
-def lasting(complaints: Callable[[], Sequence[str]], work: Work) -> tuple[str, ...]:
+def lasting(complaints: Callable[[], Sequence[str]], work: Work, *, patience: float = 1) -> tuple[str, ...]:
     """What is missing and still is after a moment: a read must not take a hiccup for a change."""
     last: Sequence[str] = ()
 
@@ -115,7 +115,7 @@ def lasting(complaints: Callable[[], Sequence[str]], work: Work) -> tuple[str, .
         return None if last else True
 
     try:
-        wait_for(none, "the cluster is complete", within=SETTLED_WITHIN, every=0.5, clock=work.clock)
+        wait_for(none, "the cluster is complete", within=SETTLED_WITHIN * patience, every=0.5, clock=work.clock)
     except TimedOut:
         return tuple(last)
     return ()

@@ -50,21 +50,21 @@ class ConsulClusterHandler(Handler[ConsulClusterSpec]):
 
     @override
     def create(self, spec: ConsulClusterSpec, work: Work) -> Made:
-        joined("consul", lambda: complaints(spec), work)
+        joined("consul", lambda: complaints(spec), work, patience=spec.endpoint.patience)
         return Made(id="consul")
 
     @override
     def read(self, id_: str, spec: ConsulClusterSpec, outputs: Props, work: Work) -> Seen[ConsulClusterSpec] | None:
-        return Seen(spec=spec, reasons=lasting(lambda: complaints(spec), work))
+        return Seen(spec=spec, reasons=lasting(lambda: complaints(spec), work, patience=spec.endpoint.patience))
 
     @override
     def update(self, id_: str, old: ConsulClusterSpec, new: ConsulClusterSpec, outputs: Props, work: Work) -> Props:
         api = consul.cluster(new.endpoint)
         governed = once("consul", lambda: quorum_kept(api, new.servers))
-        joined("consul", lambda: governed() or complaints(new), work)
+        joined("consul", lambda: governed() or complaints(new), work, patience=new.endpoint.patience)
         # Only now: who is away would come back with a key that nobody takes any more.
         agreed = once("consul", lambda: key_agreed(api, new.gossip_key))
-        joined("consul", lambda: agreed() or complaints(new), work)
+        joined("consul", lambda: agreed() or complaints(new), work, patience=new.endpoint.patience)
         return {}
 
     @override

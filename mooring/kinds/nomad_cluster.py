@@ -58,20 +58,22 @@ class NomadClusterHandler(Handler[NomadClusterSpec]):
 
     @override
     def create(self, spec: NomadClusterSpec, work: Work) -> Made:
-        joined("nomad", lambda: _bootstrapped(spec) or complaints(spec), work)
+        joined("nomad", lambda: _bootstrapped(spec) or complaints(spec), work, patience=spec.endpoint.patience)
         return Made(id="nomad")
 
     @override
     def read(self, id_: str, spec: NomadClusterSpec, outputs: Props, work: Work) -> Seen[NomadClusterSpec] | None:
-        return Seen(spec=spec, reasons=lasting(lambda: complaints(spec), work))
+        return Seen(spec=spec, reasons=lasting(lambda: complaints(spec), work, patience=spec.endpoint.patience))
 
     @override
     def update(self, id_: str, old: NomadClusterSpec, new: NomadClusterSpec, outputs: Props, work: Work) -> Props:
         governed = once("nomad", lambda: _govern(new))
-        joined("nomad", lambda: _bootstrapped(new) or governed() or complaints(new), work)
+        joined(
+            "nomad", lambda: _bootstrapped(new) or governed() or complaints(new), work, patience=new.endpoint.patience
+        )
         # Only now: who is away would come back with a key that nobody takes any more.
         agreed = once("nomad", lambda: key_agreed(nomad.region(new.endpoint), new.gossip_key))
-        joined("nomad", lambda: agreed() or complaints(new), work)
+        joined("nomad", lambda: agreed() or complaints(new), work, patience=new.endpoint.patience)
         return {}
 
     @override

@@ -174,7 +174,7 @@ def reason_to_wait(member: Membership, address: str, clock: Clock, say: Callable
             asked_in_vain = 0.0
         except (ApiError, Unreachable):
             asked_in_vain += 0.5
-            if asked_in_vain > LEADERLESS_WITHIN:
+            if asked_in_vain > LEADERLESS_WITHIN * member.endpoint.patience:
                 # There is no quorum to lose, and the change may be what brings it back.
                 return True
             last = f"{member.cluster} has no leader"
@@ -183,7 +183,7 @@ def reason_to_wait(member: Membership, address: str, clock: Clock, say: Callable
         return None if last else True
 
     try:
-        wait_for(spared, "the cluster is whole", within=WHOLE_WITHIN, every=0.5, clock=clock)
+        wait_for(spared, "the cluster is whole", within=WHOLE_WITHIN * member.endpoint.patience, every=0.5, clock=clock)
     except TimedOut:
         return last
     return None

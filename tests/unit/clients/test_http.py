@@ -193,6 +193,17 @@ def test_a_server_that_takes_too_long_is_no_answer(cluster: Cluster, monkeypatch
     given_up.set()
 
 
+def test_a_slow_server_is_given_as_many_times_as_long(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "ANSWER_WITHIN", 0.1)
+
+    def take_time() -> None:
+        threading.Event().wait(0.4)
+
+    cluster.start(HOSTS[0], does=take_time)
+
+    assert get(cluster.session(HOSTS[0], patience=20)).json() == {"fine": True}
+
+
 def test_what_one_server_cannot_answer_is_asked_of_the_next(cluster: Cluster) -> None:
     """It called the leader dead, which had stood still for a moment."""
     lost = cluster.start("127.0.0.2", status=500, body="Raft leader not found in server lookup mapping")

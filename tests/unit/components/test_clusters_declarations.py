@@ -1,7 +1,7 @@
 """What the clusters hand out, and what must exist before they do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -9,6 +9,7 @@ import pulumi
 import pytest
 from fakes.engine import Engine
 
+from components.access import Endpoint, reached
 from components.consul import ConsulCluster
 from components.nomad import NomadCluster
 from components.timings import timings
@@ -148,3 +149,15 @@ def test_no_certificate_lets_an_edge_speak_as_a_server(engine: Engine, clusters:
     assert names["consul-dev-edge-1-certificate"] == ["localhost"]
     assert "server.dc1.consul" in names["consul-dev-server-1-certificate"]
     assert "server.global.nomad" in names["nomad-dev-server-1-certificate"]
+
+
+def test_servers_on_slow_hosts_are_asked_with_as_much_patience(engine: Engine, ground: Callable[[], Any]) -> None:
+    def both() -> tuple[Endpoint, Endpoint]:
+        hosts = ground().hosts.every
+        slow = replace(hosts[0], connection={**hosts[0].connection, "patience": 8})
+        return reached(hosts), reached([slow, *hosts[1:]])
+
+    usual, patient = engine.run(both)
+
+    assert "patience" not in usual
+    assert patient["patience"] == 8

@@ -118,6 +118,18 @@ def test_at_the_deadline_everything_that_is_missing_is_told(cluster: Cluster, wo
     assert world.clock.now() == pytest.approx(FORMED_WITHIN, abs=1)
 
 
+def patient(spec: Any) -> Any:
+    return spec.model_copy(update={"endpoint": spec.endpoint.model_copy(update={"patience": 8.0})})
+
+
+def test_slow_servers_are_given_as_many_times_as_long(cluster: Cluster, world: World) -> None:
+    """Three emulated ones took five minutes where real ones take 2 s."""
+    cluster.fake.servers = cluster.servers(Voter=False)
+    world.clock.after(FORMED_WITHIN * 7, lambda: setattr(cluster.fake, "servers", cluster.servers()))
+
+    assert cluster.handler.create(patient(cluster.spec), world.work()).id == cluster.vendor
+
+
 def test_whoever_asks_to_stop_is_told_what_was_still_missing(cluster: Cluster, world: World) -> None:
     cluster.fake.leader = ""
     world.clock.after(5, world.clock.cancelled.set)
