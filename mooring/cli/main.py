@@ -20,6 +20,8 @@ from mooring.cli import snapshot as snapshots
 from mooring.cli import stack as stacks
 from mooring.cli import status as statuses
 from mooring.cli import ui as interfaces
+from mooring.cli.snapshot_places import CannotSnapshot
+from mooring.cli.snapshot_places import place as place_named
 from mooring.clients import consul, nomad
 from mooring.clients.errors import ApiError, Unreachable, Untrusted
 from mooring.kinds.kind import CannotImport
@@ -31,7 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 PUT_RIGHT = (
     overviews.NotUp,
     expiry.NoState,
-    snapshots.CannotSnapshot,
+    CannotSnapshot,
     quorums.NotToBeRecovered,
     drills.CannotDrill,
     stacks.CannotSelect,
@@ -105,19 +107,22 @@ def status(stack: Stack = "dev", *, json_: AsJson = False) -> None:
 @app.command()
 def snapshot(
     stack: Stack = "dev",
-    to: Annotated[Path | None, typer.Option("--to", help="The folder; one in Mooring's state unless given.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="A folder or s3://BUCKET/PREFIX; a folder in Mooring's state unless given."),
+    ] = None,
     keep: Annotated[int, typer.Option("--keep", help="How many stay there.", min=1)] = snapshots.KEPT,
     every: Annotated[float | None, typer.Option("--every", help="Minutes; again and again, until ^C.", min=1)] = None,
 ) -> None:
-    """Keep all that Consul and Nomad keep in a folder outside of the cluster, and remove the oldest."""
-    folder = (to or snapshots.place(stack)).absolute()
+    """Keep all that Consul and Nomad keep outside of the cluster, and remove the oldest."""
+    at = place_named(to) if to else snapshots.usual(stack)
     servers = [host for host in overviews.overview(stack).hosts if "server" in host.roles]
     stores = snapshots.stores(stack)
     with contextlib.suppress(KeyboardInterrupt):
         while True:
-            taken = snapshots.take(stack, stores, snapshots.keys_of(servers), folder, snapshots.now())
-            typer.echo(taken.folder)
-            snapshots.drop(snapshots.too_many(snapshots.there(folder), keep), say)
+            taken = snapshots.take(stack, stores, snapshots.keys_of(servers), at, snapshots.now())
+            typer.echo(taken.spelled)
+            snapshots.drop(snapshots.too_many(snapshots.there(at), keep), say)
             if every is None:
                 return
             SYSTEM.sleep(every * 60)
@@ -125,22 +130,22 @@ def snapshot(
 
 @app.command()
 def restore(
-    folder: Annotated[Path | None, typer.Argument(help="A snapshot; the newest unless given.")] = None,
+    snapshot: Annotated[
+        str | None, typer.Argument(help="A snapshot, or the place whose newest is meant; the newest here unless given.")
+    ] = None,
     stack: Stack = "dev",
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
 ) -> None:
     """Let Consul and Nomad keep what a snapshot holds, after saying what is lost by it."""
-    found = [snapshots.opened(folder)] if folder else snapshots.there(snapshots.place(stack))
-    if not found:
-        raise snapshots.CannotSnapshot(f"{snapshots.place(stack)} holds no snapshot; `mooring snapshot` takes one")
-    for line in snapshots.loses(found[-1], stack, snapshots.now()):
+    found = snapshots.found(snapshot) if snapshot else snapshots.newest(snapshots.usual(stack))
+    for line in snapshots.loses(found, stack, snapshots.now()):
         say(line)
     if not yes:
         typer.confirm("Restore it?", abort=True)
     servers = [host for host in overviews.overview(stack).hosts if "server" in host.roles]
-    snapshots.put_back(found[-1], snapshots.stores(stack), say)
-    snapshots.bring_keys(servers, found[-1].part(snapshots.KEYS), say)
+    snapshots.put_back(found, snapshots.stores(stack), say)
+    snapshots.bring_keys(servers, found.part(snapshots.KEYS), say)
     say(f"restored; `mooring preview --stack {stack}` says what differs from the program now")
 
 

@@ -1,27 +1,25 @@
-"""What Consul and Nomad keep, as files outside of the cluster, and back.
+"""What Consul and Nomad keep, kept outside of the cluster, and back.
 
-A snapshot is a folder: what each cluster keeps as of one moment, the keys without which Nomad's variables cannot be
-read (no snapshot of Nomad's has them), and a list of what each file must be. It is written beside its place and moved
-there when it is whole, so that what looks like a snapshot is one. Tokens and variables are in it: its files are their
-owner's alone.
+A snapshot is some parts under one name: what each cluster keeps as of one moment, the keys without which Nomad's
+variables cannot be read (no snapshot of Nomad's has them), and a list of what each part must be. Tokens and variables
+are in it.
 """
 
 import contextlib
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from mooring.cli import pulumi
 from mooring.cli.overview import HostOverview
+from mooring.cli.snapshot_places import ABOUT, CannotSnapshot, Folder, Place, place
 from mooring.clients import consul, nomad, ssh
 from mooring.clients.answers import rows, table
 from mooring.clients.errors import ApiError, Unreachable
@@ -34,7 +32,6 @@ Say = Callable[[str], None]
 KEPT: Final = 24
 """Snapshots that stay when nothing else is said: a day of hourly ones."""
 
-ABOUT: Final = "about.json"
 KEYS: Final = "nomad-keys.tar"
 KEY_FOLDER: Final = "/var/lib/nomad/server/keystore"
 NAMED: Final = "%Y-%m-%dT%H-%M-%SZ"
@@ -43,10 +40,6 @@ LED_WITHIN: Final = 60.0
 
 CLUSTERS: Final = ("consul", "nomad")
 SECRET_MARK: Final = "4dabf18193072939515e22adb298388d"  # noqa: S105 -- Pulumi's own, the same in every state
-
-
-class CannotSnapshot(Exception):
-    """Nothing was kept, or nothing put back: the sentence says what is missing."""
 
 
 class Store(Protocol):
@@ -73,14 +66,19 @@ class About(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    folder: Path
+    place: Place
+    name: str
     about: About
 
+    @property
+    def spelled(self) -> str:
+        return self.place.spelled(self.name)
+
     def part(self, name: str) -> bytes:
-        """One file's content, which is what was written; raises `CannotSnapshot`."""
-        content = (self.folder / name).read_bytes()
+        """One part's content, which is what was written; raises `CannotSnapshot`."""
+        content = self.place.read(self.name, name)
         if part_of(content) != self.about.parts[name]:
-            raise CannotSnapshot(f"{self.folder / name} is not what was written there: another snapshot would do")
+            raise CannotSnapshot(f"{self.spelled}: {name} is not what was written there: another snapshot would do")
         return content
 
 
@@ -88,44 +86,54 @@ def part_of(content: bytes) -> Part:
     return Part(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
 
 
-def place(stack: str) -> Path:
-    """Where a stack's snapshots lie unless another folder is named."""
-    return places.state() / "snapshots" / f"{pulumi.project()}-{stack}"
+def usual(stack: str) -> Place:
+    """Where a stack's snapshots lie unless another place is named."""
+    return Folder(places.state() / "snapshots" / f"{pulumi.project()}-{stack}")
 
 
-def take(stack: str, stores: Mapping[str, Store], keys: bytes, to: Path, now: datetime) -> Snapshot:
-    """Keep everything in a folder of its own under `to`."""
+def take(stack: str, stores: Mapping[str, Store], keys: bytes, to: Place, now: datetime) -> Snapshot:
+    """Keep everything under a name of its own."""
     contents = {f"{name}.snap": store.snapshot() for name, store in stores.items()} | {KEYS: keys}
     about = About(stack=stack, taken=now, parts={name: part_of(content) for name, content in contents.items()})
-    final = to / now.strftime(NAMED)
-    unfinished = places.private(to) / f".{final.name}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    places.private(unfinished)
-    for name, content in {**contents, ABOUT: about.model_dump_json(indent=1).encode()}.items():
-        _write(unfinished / name, content)
-    unfinished.rename(final)
-    return Snapshot(folder=final, about=about)
+    made = Snapshot(place=to, name=now.strftime(NAMED), about=about)
+    to.keep(made.name, {**contents, ABOUT: about.model_dump_json(indent=1).encode()})
+    return made
 
 
-def _write(file: Path, content: bytes) -> None:
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-        opened.write(content)
-        opened.flush()
-        os.fsync(opened.fileno())
+def there(place: Place) -> list[Snapshot]:
+    """The snapshots of a place, the oldest first; what is none is passed over."""
+    return [opened(place, name) for name in place.names()]
 
 
-def there(folder: Path) -> list[Snapshot]:
-    """The snapshots under a folder, the oldest first; what is none is passed over."""
-    inside = sorted(folder.iterdir()) if folder.is_dir() else ()
-    return [opened(inner) for inner in inside if not inner.name.startswith(".") and (inner / ABOUT).is_file()]
-
-
-def opened(folder: Path) -> Snapshot:
-    """The snapshot that a folder is; raises `CannotSnapshot`."""
+def opened(place: Place, name: str) -> Snapshot:
+    """The snapshot of that name; raises `CannotSnapshot`."""
     try:
-        return Snapshot(folder=folder, about=About.model_validate_json((folder / ABOUT).read_text()))
-    except (OSError, ValidationError) as error:
-        raise CannotSnapshot(f"{folder} is no snapshot: {type(error).__name__}") from error
+        return Snapshot(place=place, name=name, about=About.model_validate_json(place.read(name, ABOUT)))
+    except ValidationError as error:
+        raise CannotSnapshot(f"{place.spelled(name)} is no snapshot: {type(error).__name__}") from error
+
+
+def newest(place: Place) -> Snapshot:
+    """The last of a place; raises `CannotSnapshot` where there is none."""
+    if not (names := place.names()):
+        raise CannotSnapshot(f"{place.spelled()} holds no snapshot; `mooring snapshot` takes one")
+    return opened(place, names[-1])
+
+
+def found(named: str) -> Snapshot:
+    """The snapshot that a person names: itself, or the place whose newest is meant."""
+    if (itself := whole(named)) is not None:
+        return itself
+    return newest(place(named))
+
+
+def whole(named: str) -> Snapshot | None:
+    """The snapshot that is called so, whatever is around it; None when it is none."""
+    around, _, name = named.rstrip("/").rpartition("/")
+    if not name or urlsplit(named).netloc == name:
+        return None
+    outer = place(around or "/" if named.startswith("/") else around or ".")
+    return opened(outer, name) if name in outer.names() else None
 
 
 def too_many(found: Sequence[Snapshot], keep: int) -> Sequence[Snapshot]:
@@ -135,15 +143,15 @@ def too_many(found: Sequence[Snapshot], keep: int) -> Sequence[Snapshot]:
 
 def drop(those: Iterable[Snapshot], say: Say) -> None:
     for snapshot in those:
-        shutil.rmtree(snapshot.folder)
-        say(f"removed {snapshot.folder}")
+        snapshot.place.drop(snapshot.name)
+        say(f"removed {snapshot.spelled}")
 
 
 def loses(snapshot: Snapshot, stack: str, now: datetime) -> list[str]:
     """What a person must know before that state takes the place of the one that is."""
     minutes = (now - snapshot.about.taken).total_seconds() / 60
     said = [
-        f"{snapshot.folder} was taken {minutes:.0f} minutes ago, of stack {snapshot.about.stack!r}",
+        f"{snapshot.spelled} was taken {minutes:.0f} minutes ago, of stack {snapshot.about.stack!r}",
         "lost is whatever Consul and Nomad were told since: keys, variables, tokens, versions of jobs",
         "jobs that were not there then are stopped; jobs that are gone since are started again",
     ]

@@ -8,7 +8,8 @@ import pytest
 from fakes.clock import FakeClock
 
 from mooring.cli import snapshot as snapshots
-from mooring.cli.snapshot import CannotSnapshot, Snapshot
+from mooring.cli.snapshot import Snapshot
+from mooring.cli.snapshot_places import CannotSnapshot, Folder
 from mooring.clients.errors import Unreachable
 from mooring.waiting import TimedOut
 
@@ -40,14 +41,14 @@ class Store:
 
 
 def taken(folder: Path, at: datetime = NOON, consul: bytes = b"c", nomad: bytes = b"n") -> Snapshot:
-    return snapshots.take("dev", {"consul": Store(consul), "nomad": Store(nomad)}, b"keys", folder, at)
+    return snapshots.take("dev", {"consul": Store(consul), "nomad": Store(nomad)}, b"keys", Folder(folder), at)
 
 
 def test_what_was_taken_is_put_back_to_the_bit(tmp_path: Path) -> None:
     before = taken(tmp_path, consul=b"all of Consul", nomad=b"all of Nomad")
     clusters = {"consul": Store(b"something else"), "nomad": Store(b"something else")}
 
-    snapshots.put_back(snapshots.opened(before.folder), clusters, lambda _: None)
+    snapshots.put_back(snapshots.found(before.spelled), clusters, lambda _: None)
 
     assert {name: store.state for name, store in clusters.items()} == {
         "consul": b"all of Consul",
@@ -58,8 +59,8 @@ def test_what_was_taken_is_put_back_to_the_bit(tmp_path: Path) -> None:
 def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     made = taken(tmp_path / "to")
 
-    assert made.folder.stat().st_mode & 0o077 == 0
-    assert {file.name: file.stat().st_mode & 0o077 for file in made.folder.iterdir()} == dict.fromkeys(
+    assert Path(made.spelled).stat().st_mode & 0o077 == 0
+    assert {file.name: file.stat().st_mode & 0o077 for file in Path(made.spelled).iterdir()} == dict.fromkeys(
         ("about.json", "consul.snap", "nomad-keys.tar", "nomad.snap"), 0
     )
 
@@ -68,7 +69,7 @@ def test_one_that_was_cut_off_is_none(tmp_path: Path) -> None:
     with pytest.raises(Unreachable):
         taken(tmp_path, nomad=b"")
 
-    assert snapshots.there(tmp_path) == []
+    assert snapshots.there(Folder(tmp_path)) == []
 
 
 def test_one_that_was_cut_off_in_the_middle_of_a_file_is_none_and_in_nobodys_way(tmp_path: Path) -> None:
@@ -77,32 +78,46 @@ def test_one_that_was_cut_off_in_the_middle_of_a_file_is_none_and_in_nobodys_way
 
     made = taken(tmp_path)
 
-    assert [found.folder for found in snapshots.there(tmp_path)] == [made.folder]
+    assert [found.spelled for found in snapshots.there(Folder(tmp_path))] == [made.spelled]
 
 
 def test_the_oldest_go(tmp_path: Path) -> None:
     for hour in (2, 0, 1):
         taken(tmp_path, NOON + timedelta(hours=hour))
 
-    snapshots.drop(snapshots.too_many(snapshots.there(tmp_path), 2), lambda _: None)
+    snapshots.drop(snapshots.too_many(snapshots.there(Folder(tmp_path)), 2), lambda _: None)
 
-    assert [found.about.taken for found in snapshots.there(tmp_path)] == [NOON + timedelta(hours=h) for h in (1, 2)]
+    assert [found.about.taken for found in snapshots.there(Folder(tmp_path))] == [
+        NOON + timedelta(hours=h) for h in (1, 2)
+    ]
 
 
 def test_a_file_that_is_not_what_was_written_is_put_back_nowhere(tmp_path: Path) -> None:
     made = taken(tmp_path)
-    (made.folder / "nomad.snap").write_bytes(b"x")
+    Path(made.spelled, "nomad.snap").write_bytes(b"x")
     clusters = {"consul": Store(b"as it is"), "nomad": Store(b"as it is")}
 
-    with pytest.raises(CannotSnapshot, match=r"nomad\.snap is not what was written there"):
+    with pytest.raises(CannotSnapshot, match=r": nomad\.snap is not what was written there"):
         snapshots.put_back(made, clusters, lambda _: None)
 
     assert {store.state for store in clusters.values()} == {b"as it is"}
 
 
 def test_a_folder_that_is_no_snapshot_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CannotSnapshot, match="is no snapshot"):
-        snapshots.opened(tmp_path)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "about.json").write_text("{}")
+
+    with pytest.raises(CannotSnapshot, match="one is no snapshot"):
+        snapshots.found(str(tmp_path / "one"))
+    with pytest.raises(CannotSnapshot, match="holds no snapshot; `mooring snapshot` takes one"):
+        snapshots.found(str(tmp_path / "other"))
+
+
+def test_of_a_place_the_newest_is_meant(tmp_path: Path) -> None:
+    for hour in (2, 0):
+        taken(tmp_path, NOON + timedelta(hours=hour))
+
+    assert snapshots.found(str(tmp_path)).about.taken == NOON + timedelta(hours=2)
 
 
 def test_it_is_done_when_both_have_a_leader_again(tmp_path: Path) -> None:
