@@ -11,6 +11,7 @@ import pulumi_docker as docker
 
 from components.access import IMAGE_CREDENTIALS, RegistryAccess, ways_in
 from components.hosts import Host
+from components.timings import text
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.kinds.host_files import Files
@@ -135,6 +136,7 @@ class Registry(pulumi.ComponentResource):
         places = pulumi.Output.all(*(host.address for host in on), *(agent.id for agent in serving)).apply(
             lambda known: [f"{address}:{PORT}" for address in known[: len(on)]]
         )
+        patience = max(host.connection.get("patience", 1) for host in hosts)
         ready: list[pulumi.Resource] = [engine, *serving]
         for host in hosts:
             there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)
@@ -154,7 +156,7 @@ class Registry(pulumi.ComponentResource):
                     service="mooring-registry-proxy",
                     files={
                         PROXY_CONFIGURATION: pulumi.Output.all(*(each.address for each in on)).apply(
-                            lambda addresses: {"content": proxy_configuration(addresses)}
+                            lambda addresses: {"content": proxy_configuration(addresses, patience)}
                         ),
                         PROXY_AUTHORITY: {"content": authority.certificate_pem},
                     },
@@ -254,17 +256,20 @@ WantedBy=multi-user.target
 """
 
 
-def proxy_configuration(registries: Sequence[str]) -> str:
+def proxy_configuration(registries: Sequence[str], patience: float = 1) -> str:
     """What leads from a host's own address to a registry that answers: the first, or else the next.
 
     All hosts ask the same one as long as it answers, so that a push in pieces arrives in one place. TLS and the
     password go through untouched: the proxy sees neither.
+
+    `patience` is how many times as long as usual everything on these hosts takes: each check is a handshake for both.
     """
     lines = [f"  server registry-{place} {address}:{PORT}\n" for place, address in enumerate(registries, start=1)]
-    return PROXY_CONFIGURATION_HEAD + "".join(lines)
+    return proxy_head(patience) + "".join(lines)
 
 
-PROXY_CONFIGURATION_HEAD = f"""global
+def proxy_head(patience: float) -> str:
+    return f"""global
   log stdout format raw local0
   user haproxy
   group haproxy
@@ -275,16 +280,16 @@ defaults
   log global
   option tcplog
   option dontlog-normal
-  timeout connect 1s
-  timeout check 2s
+  timeout connect {text(patience)}
+  timeout check {text(2 * patience)}
   # An engine may be busy for minutes between two pieces of a layer.
   timeout client 10m
   timeout server 10m
   retries 3
   option redispatch 1
   # Serving means: a certificate of the stack's own authority, and no answer without the password.
-  default-server check check-ssl verify required ca-file {PROXY_AUTHORITY} inter 1s fastinter 500ms fall 2 rise 1 \
-on-marked-down shutdown-sessions
+  default-server check check-ssl verify required ca-file {PROXY_AUTHORITY} inter {text(patience)} \
+fastinter {text(patience / 2)} fall 2 rise 1 on-marked-down shutdown-sessions
 
 frontend nearby
   bind {NEARBY}
@@ -297,6 +302,7 @@ backend registries
   option httpchk GET /v2/
   http-check expect status 401
 """
+
 
 PROXY_UNIT = f"""[Unit]
 Description=The way to whichever image registry of the stack answers

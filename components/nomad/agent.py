@@ -46,17 +46,24 @@ LEFTOVERS = (
 """What an agent leaves that was ended with work on it: containers go on without it, and secrets stay mounted."""
 
 
-WAKE = (
-    f"for _ in $$(seq 60); do if [ -d {DATA}/client ]; then curl --silent --max-time 1 --output /dev/null "
-    f"--cacert {CONFIGURATION}/tls/ca.pem https://localhost:{HTTP_PORT}/v1/client/stats; fi; sleep 0.5; done &"
-)
-"""Ask the agent for half a minute after its start, in the background, and take no notice of the answer, which is no.
+WOKEN_FOR = 30
+"""Seconds."""
 
-A client that has registered sends its first heartbeat after a random time of up to 10 s, and one that found no leader
-asks again after 15 to 30 s; it counts as down after 6 s, and its instances are placed anew. It does either at once when
-a call to a server succeeds, and to refuse us it has to make one. Without it four of ten restarts of an agent cost its
-instances; with it none of eighteen did.
-"""
+
+def wake(every: float) -> str:
+    """Ask the agent for half a minute after its start, in the background; the answer is no, and is not looked at.
+
+    A client that has registered sends its first heartbeat after a random time of up to 10 s, and one that found no
+    leader asks again after 15 to 30 s; it counts as down after 6 s, and its instances are placed anew. It does either
+    at once when a call to a server succeeds, and to refuse us it has to make one. Without it four of ten restarts of an
+    agent cost its instances; with it none of eighteen did.
+    """
+    call = (
+        f"curl --silent --max-time {max(1, round(2 * every))} --output /dev/null "
+        f"--cacert {CONFIGURATION}/tls/ca.pem https://localhost:{HTTP_PORT}/v1/client/stats"
+    )
+    times = round(WOKEN_FOR / every)
+    return f"for _ in $$(seq {times}); do if [ -d {DATA}/client ]; then {call}; fi; sleep {every:g}; done &"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +125,12 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequenc
         },
         data=(DATA,),
         leftovers=LEFTOVERS if host.goes_with is None else (),
-        unit=unit(args.version, host.drivers if Role.CLIENT in host.roles else USUAL_DRIVERS),
+        unit=unit(
+            args.version,
+            host.drivers if Role.CLIENT in host.roles else USUAL_DRIVERS,
+            # Each is a program that is started and a handshake: as seldom as one of them is still in time.
+            woken_every=args.timings.heartbeat_ttl / 4,
+        ),
         reload_on=(AUTHORITY, CERTIFICATE, KEY),
         read_at_start=(START,),
         leave_signal="SIGTERM",
@@ -247,7 +259,7 @@ def _join(servers: Sequence[str]) -> dict[str, Any]:
     return {"retry_join": list(servers), "retry_interval": "1s", "retry_max": 0}
 
 
-def unit(version: str, drivers: frozenset[Driver] = USUAL_DRIVERS) -> str:
+def unit(version: str, drivers: frozenset[Driver] = USUAL_DRIVERS, *, woken_every: float = 0.5) -> str:
     """The systemd unit. As root: Nomad sets up other people's processes."""
     before = " ".join(["network-online.target", "consul.service", *units(drivers)])
     return f"""[Unit]
@@ -259,7 +271,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 ExecStart={program(version)} agent -config={CONFIGURATION}
-ExecStartPost=/bin/sh -c '{WAKE}'
+ExecStartPost=/bin/sh -c '{wake(woken_every)}'
 ExecReload=/bin/kill -HUP $MAINPID
 KillSignal=SIGINT
 KillMode=process

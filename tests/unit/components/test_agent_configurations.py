@@ -142,3 +142,11 @@ def test_a_hosts_labels_are_what_apps_may_choose_it_by() -> None:
     assert nomad_agent(labels={"rack": "a1"})["client"]["meta"] == {"rack": "a1"}
     # Without any the agent need not restart for a setting that says nothing.
     assert "meta" not in nomad_agent()["client"]
+
+
+def test_a_slow_client_is_woken_for_as_long_and_less_often() -> None:
+    """Each call cost an emulated processor half a second, and a client was asked twice in a second."""
+    (line,) = (text for text in nomad.unit("1.6.3", woken_every=1.25).splitlines() if "ExecStartPost=" in text)
+
+    assert "$$(seq 24)" in line
+    assert "sleep 1.25;" in line

@@ -14,7 +14,7 @@ from components.app import App
 from components.hosts import Role
 from components.image import Image
 from components.load_balancer import LoadBalancer, Service
-from components.registry import ExternalRegistry, Registry
+from components.registry import ExternalRegistry, Registry, proxy_configuration
 from components.timings import timings
 from mooring.plugin.wire import plain
 
@@ -217,3 +217,13 @@ def test_a_path_that_is_none_is_refused_before_anything_is_declared(engine: Engi
         engine.run(program)
 
     assert engine.names("mooring:host:Agent") == []
+
+
+def test_a_slow_registry_is_checked_less_often_and_given_as_much_longer() -> None:
+    """With 2 s for an answer, one that stood still for a moment was dropped in the middle of a push."""
+    usual, patient = (proxy_configuration(["198.18.0.11"], patience) for patience in (1, 8))
+
+    assert "timeout check 2s\n" in usual
+    assert "inter 1s fastinter 500ms" in usual
+    assert "timeout check 16s\n" in patient
+    assert "inter 8s fastinter 4s" in patient
