@@ -50,7 +50,7 @@ def reached(hosts: Sequence[Host]) -> Endpoint:
     """The part of an endpoint that says where the servers on `hosts` are, and how slow."""
     addresses = pulumi.Output.all(*(host.address for host in hosts))
     ways = ways_in(hosts)
-    patience = max((host.connection.get("patience", 1) for host in hosts), default=1)
+    patience = max((host.patience for host in hosts), default=1)
     return {
         "addresses": addresses,
         **({"through": ways} if ways else {}),

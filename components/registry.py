@@ -136,7 +136,7 @@ class Registry(pulumi.ComponentResource):
         places = pulumi.Output.all(*(host.address for host in on), *(agent.id for agent in serving)).apply(
             lambda known: [f"{address}:{PORT}" for address in known[: len(on)]]
         )
-        patience = max(host.connection.get("patience", 1) for host in hosts)
+        patience = max(host.patience for host in hosts)
         ready: list[pulumi.Resource] = [engine, *serving]
         for host in hosts:
             there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)

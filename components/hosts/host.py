@@ -129,3 +129,9 @@ class Host:
     drivers: frozenset[Driver] = USUAL_DRIVERS
     behind_ssh: bool = False
     """Of its ports the user's machine reaches that of SSH alone, beside what the host serves to everybody."""
+
+    @property
+    def patience(self) -> float:
+        """How many times as long as usual everything on it may take."""
+        known: Any = self.connection.get("patience", 1)
+        return float(known)
