@@ -193,7 +193,9 @@ def _careful(clients: int) -> Timings:
     return Timings(
         profile=Profile.CAREFUL,
         raft_multiplier=5,
-        late_after=2,
+        # What a follower waits before it wants to lead: on a host that did other work too, healthy ones stood still for
+        # up to 3.3 s.
+        late_after=5,
         # 12 s. With Consul's own 4 a server called the leader dead that stood still for 3 s, and could answer nothing.
         gossip_probe=2,
         gossip_timeout=1.5,

@@ -109,7 +109,7 @@ def test_every_server_is_told_how_long_its_silence_may_last() -> None:
     told = nomad_agent(timings=careful)
 
     assert (told["server"]["raft_multiplier"], told["server"]["failover_heartbeat_ttl"]) == (5, "60s")
-    assert told["autopilot"]["last_contact_threshold"] == "2s"
+    assert told["autopilot"]["last_contact_threshold"] == "5s"
     assert consul_agent(timings=careful)["performance"]["raft_multiplier"] == 5
     gossip = {"probe_interval": "2s", "probe_timeout": "1500ms", "suspicion_mult": 6}
     assert consul_agent(timings=careful)["gossip_lan"] == gossip
