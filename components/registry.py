@@ -259,8 +259,7 @@ WantedBy=multi-user.target
 def proxy_configuration(registries: Sequence[str], patience: float = 1) -> str:
     """What leads from a host's own address to a registry that answers: the first, or else the next.
 
-    All hosts ask the same one as long as it answers, so that a push in pieces arrives in one place. TLS and the
-    password go through untouched: the proxy sees neither.
+    All hosts ask the same one as long as it answers. TLS and the password go through untouched: the proxy sees neither.
 
     `patience` is how many times as long as usual everything on these hosts takes: each check is a handshake for both.
     """
@@ -299,6 +298,10 @@ frontend nearby
 backend registries
   # Not `backup`, to which a connection that failed is not sent while the first still counts as up.
   balance first
+  # A push is many connections, and all of it must arrive in one place: an engine stays with the registry that it began
+  # with, also when an earlier one comes back, until it has rested for a while.
+  stick-table type ip size 1k expire 30s
+  stick on src
   option httpchk GET /v2/
   http-check expect status 401
 """

@@ -347,6 +347,10 @@ frontend nearby
 backend registries
   # Not `backup`, to which a connection that failed is not sent while the first still counts as up.
   balance first
+  # A push is many connections, and all of it must arrive in one place: an engine stays with the registry that it began
+  # with, also when an earlier one comes back, until it has rested for a while.
+  stick-table type ip size 1k expire 30s
+  stick on src
   option httpchk GET /v2/
   http-check expect status 401
 EOF
