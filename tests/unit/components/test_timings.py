@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import pytest
 
 from components.timings import MOVES_WITHIN, Profile, Timings, text, timings
+from mooring.kinds.nomad_deployment import DEPLOYED_WITHIN
 
 
 @dataclass
@@ -79,6 +80,11 @@ def test_gossip_asks_by_way_of_others_before_it_asks_anew(profile: Profile) -> N
     assert pace.gossip_timeout < pace.gossip_probe
     # Whoever is late for Raft is not dead yet.
     assert pace.silent_agent_failed > pace.late_after
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_a_canary_and_the_rest_are_healthy_while_their_deployment_is_still_waited_for(profile: Profile) -> None:
+    assert 2 * timings([], clients=3, profile=profile).healthy_within < DEPLOYED_WITHIN
 
 
 def test_the_careful_are_in_nothing_faster() -> None:
