@@ -15,7 +15,6 @@ import pulumi
 import requests
 
 from components.hosts import LocalGroup
-from components.hosts.hosts import unserved
 from infra.cloud_parts import missing_parts
 from infra.settings import Settings, report
 from infra.virtual_machines import Demand, Supply, lacking
@@ -185,9 +184,7 @@ def _capacity_problems(wanted: Wanted, machine: Machine) -> Iterator[str]:
 def preflight(settings: Settings) -> None:
     """Refuse to start where it would end half-way; raises `pulumi.RunError` with everything that is wrong."""
     wanted = Wanted.by(settings)
-    # A group that cannot be made would otherwise be found out when the network is there already.
     found = [
-        *unserved(settings.groups),
         *missing_agents(settings),
         *missing_parts(settings.groups),
         *(problems(wanted, Machine.look(wanted)) if wanted.nodes else ()),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from components.hosts.host import Group, Role
 
@@ -102,6 +102,17 @@ def openings(group: CloudGroup) -> list[Opening]:
 def spread(count: int, places: Sequence[str]) -> list[tuple[str, int]]:
     """For each host its place, and how many of the group are there before it."""
     return [(places[i % len(places)], i // len(places)) for i in range(count)]
+
+
+def part(cidr: IPv4Network, zone: str) -> IPv4Network:
+    """The part of the network that a zone of AWS's has, whichever others are used: the one of its letter."""
+    parts = list(cidr.subnets(prefixlen_diff=AWS_PARTS.bit_length() - 1))
+    return parts[ord(zone[-1]) - ord("a")]
+
+
+def within(address: str, cidr: IPv4Network, zone: str) -> str:
+    """The address that has the same place in the zone's part as `address` has in the whole network."""
+    return str(part(cidr, zone)[int(IPv4Address(address)) - int(cidr.network_address)])
 
 
 def short(name: str, most: int) -> str:

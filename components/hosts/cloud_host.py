@@ -1,6 +1,6 @@
 """A machine of a cloud provider's as a host: what all providers have in common once one of theirs is made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -153,7 +153,7 @@ def first_boot(name: str, key: KeyPair, host_key: KeyPair, address: str | None) 
     )
 
 
-def as_born(parent: pulumi.Resource, *fixed: str) -> pulumi.ResourceOptions:
+def as_born(parent: pulumi.Resource, *fixed: str, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
     """For a machine that keeps the properties `fixed` as it was made with them, whatever the program says later.
 
     Each of them would replace or restart the machine, and every machine of the stack in the same moment.
@@ -164,6 +164,7 @@ def as_born(parent: pulumi.Resource, *fixed: str) -> pulumi.ResourceOptions:
         additional_secret_outputs=["userData"],
         # The next one has its name and its address.
         delete_before_replace=True,
+        depends_on=list(after),
     )
 
 

@@ -8,7 +8,7 @@ import pulumi
 
 from components.hosts.addresses import addresses
 from components.hosts.adopted import AdoptedGroup, adopted_hosts, survey
-from components.hosts.cloud import CloudGroup, HetznerGroup
+from components.hosts.cloud import AwsGroup, CloudGroup, DigitalOceanGroup, HetznerGroup
 from components.hosts.cloud_host import Cloud
 from components.hosts.host import Ground, Group, Host, HostNetwork, Role
 from components.hosts.local import LocalGroup, local_hosts
@@ -29,8 +29,6 @@ class Hosts(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:hosts:Hosts", name, None, opts)
-        if problems := unserved(groups):
-            raise pulumi.RunError("\n".join(problems))
         key = KeyPair(f"{name}-key", comment=f"{pulumi.get_project()}/{pulumi.get_stack()}", opts=_child(self))
         ground = Ground(
             parent=self,
@@ -89,27 +87,16 @@ def _cloud(
             from components.hosts.hetzner import Hetzner  # noqa: PLC0415 -- see above
 
             return Hetzner(name, groups=ours, cidr=cidr, key=key, opts=_child(parent))
+        case AwsGroup():
+            from components.hosts.aws import Aws  # noqa: PLC0415 -- see above
+
+            return Aws(name, groups=ours, cidr=cidr, key=key, opts=_child(parent))
+        case DigitalOceanGroup():
+            from components.hosts.digitalocean import DigitalOcean  # noqa: PLC0415 -- see above
+
+            return DigitalOcean(name, groups=ours, cidr=cidr, key=key, opts=_child(parent))
         case _:
             return None
-
-
-SERVED: dict[str, type[Group]] = {
-    "local": LocalGroup,
-    "libvirt": VirtualGroup,
-    "adopted": AdoptedGroup,
-    "hetzner": HetznerGroup,
-}
-"""The kinds of host that can be made today."""
-
-
-def unserved(groups: Sequence[Group]) -> list[str]:
-    """One sentence for each group that this version cannot make."""
-    return [
-        f"mooring:hosts: group {group.name!r} is of kind {group.kind!r}, whose hosts this version cannot make yet; "
-        f"{' or '.join(SERVED)} would do"
-        for group in groups
-        if group.kind not in SERVED
-    ]
 
 
 def all_go_with(hosts: Sequence[Host]) -> pulumi.Resource | None:

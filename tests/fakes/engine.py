@@ -27,10 +27,24 @@ STACK: Final = "pulumi:pulumi:Stack"
 DOCKER: Final = "pulumi:providers:docker"
 
 OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "aws:ec2/eip:Eip": ("allocationId", "publicIp"),
+    "aws:ec2/eipAssociation:EipAssociation": (),
+    "aws:ec2/instance:Instance": ("publicIp",),
+    "aws:ec2/internetGateway:InternetGateway": (),
+    "aws:ec2/placementGroup:PlacementGroup": (),
+    "aws:ec2/routeTable:RouteTable": (),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": (),
+    "aws:ec2/securityGroup:SecurityGroup": (),
+    "aws:ec2/subnet:Subnet": (),
+    "aws:ec2/vpc:Vpc": (),
+    "aws:lb/listener:Listener": (),
+    "aws:lb/loadBalancer:LoadBalancer": ("arn", "dnsName"),
+    "aws:lb/targetGroup:TargetGroup": ("arn",),
+    "aws:lb/targetGroupAttachment:TargetGroupAttachment": (),
     "digitalocean:index/droplet:Droplet": ("ipv4Address", "ipv4AddressPrivate"),
     "digitalocean:index/firewall:Firewall": (),
-    "digitalocean:index/loadBalancer:LoadBalancer": (),
-    "digitalocean:index/reservedIp:ReservedIp": (),
+    "digitalocean:index/loadBalancer:LoadBalancer": ("ip",),
+    "digitalocean:index/reservedIp:ReservedIp": ("ipAddress",),
     "digitalocean:index/reservedIpAssignment:ReservedIpAssignment": (),
     "digitalocean:index/sshKey:SshKey": (),
     "digitalocean:index/tag:Tag": (),
@@ -218,7 +232,7 @@ class Engine:
     def id_of(self, urn: str, request: resource_pb2.RegisterResourceRequest) -> str:
         if request.type.startswith(COUNTED):
             return self.counted.setdefault(urn, str(FIRST_COUNTED + len(self.counted)))
-        return f"{request.name}-id" if request.custom else ""
+        return f"{_said(request)}-id" if request.custom else ""
 
     def made(self, request: resource_pb2.RegisterResourceRequest) -> dict[str, Any]:
         """What exists once this is declared: its inputs as its kind keeps them, and what the kind adds."""
@@ -228,7 +242,7 @@ class Engine:
             raise NotImplementedError(f"{request.type} {request.name}")
         handler = REGISTERED.get(request.type)
         inputs = with_secrets(marked(request.object), handler.secret_inputs if handler else ())
-        added = {name: f"{request.name}.{name}" for name in OUTPUTS[request.type]}
+        added = {name: f"{_said(request)}.{name}" for name in OUTPUTS[request.type]}
         for name in handler.secret_outputs if handler else ():
             # A token's accessor is its public name, drawn like a secret only for want of another dice.
             if not request.name.endswith("-accessor"):
@@ -241,6 +255,11 @@ COUNTED: Final = ("hcloud:", "digitalocean:index/droplet:")
 """Whose ids are numbers."""
 
 FIRST_COUNTED: Final = 7_000_001
+
+
+def _said(request: resource_pb2.RegisterResourceRequest) -> str:
+    """How ids and outputs call what is made: by its name, and at Amazon, where everything has ids, by its type too."""
+    return f"{request.type.rpartition(':')[2]} {request.name}" if request.type.startswith("aws:") else request.name
 
 
 def open_texts(value: Any) -> Iterator[str]:

@@ -1,10 +1,9 @@
-"""Where hosts go, and which can be made."""
+"""Where hosts go."""
 
 from ipaddress import IPv4Network
 
 from components.hosts import Group, LocalGroup, Role
 from components.hosts.addresses import addresses, capacity
-from components.hosts.hosts import unserved
 
 NETWORK = IPv4Network("198.18.0.0/24")
 
@@ -34,11 +33,3 @@ def test_the_capacity_covers_every_address_and_the_broadcast() -> None:
 
     last = int(addresses(groups, NETWORK)["b"][-1].split(".")[-1])
     assert capacity(groups) == last + 2
-
-
-def test_what_cannot_be_made_yet_is_named_with_its_group() -> None:
-    web = Group(name="web", kind="azure", count=2, roles=frozenset({Role.CLIENT}))
-
-    (sentence,) = unserved([group("server", 3), web])
-    assert sentence.startswith("mooring:hosts: group 'web' is of kind 'azure', whose hosts this version cannot make")
-    assert sentence.endswith(" would do")

@@ -1,8 +1,10 @@
 """The whole program, run once for every file in stacks/: what must hold for any stack."""
 
+import json
 import re
 from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import pytest
 from fakes.engine import DOCKER, STACK, Declared, Engine
@@ -182,6 +184,35 @@ def test_two_stacks_share_nothing_of_this_machine(run: Run) -> None:
     for one, other in combinations([dev, test, *virtual], 2):
         assert one & other == set()
     assert {"mooring-dev", "198.18.0.0/24", "port 8080"} <= dev
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "url"),
+    [
+        (
+            "aws",
+            {"size": "t3.medium", "image": "ami-0123456789abcdef0", "zones": ["eu-central-1a", "eu-central-1b"]},
+            "http://Instance production-edge-1.publicIp/",
+        ),
+        ("digitalocean", {"size": "s-2vcpu-4gb", "region": "fra1"}, "http://production-edge-1.ipv4Address/"),
+    ],
+)
+def test_the_same_program_runs_at_every_provider(kind: str, asked: dict[str, Any], url: str, run: Run) -> None:
+    hosts = [
+        {"name": "server", "count": 3, "roles": ["server", "client", "registry"]},
+        {"name": "edge", "count": 2, "roles": ["edge"]},
+    ]
+    common = {"kind": kind, "ssh": {"from": ["203.0.113.0/24"]}, **asked}
+
+    engine = run("production", hosts=json.dumps([{**common, **group} for group in hosts]))
+
+    (stack,) = engine.of(STACK)
+    assert engine.outputs[stack.urn]["url"] == url
+    assert engine.twice == []
+    assert list(engine.told()) == []
+    assert {found.type.partition(":")[0] for found in engine.declared.values()} == {
+        *("docker", "mooring", "platform", "pulumi", kind)
+    }
 
 
 def test_the_hosts_engine_is_the_only_provider_that_is_set_up_by_hand(engine: Engine) -> None:
