@@ -40,6 +40,7 @@ class Rotation(Values):
 
     certificates: Annotated[int, Field(ge=1)] = 1
     gossip_keys: Annotated[int, Field(ge=1)] = 1
+    tokens: Annotated[int, Field(ge=1)] = 1
     authority: AuthorityKeys | None = None
 
 
@@ -129,6 +130,10 @@ class Settings(Values):
     @property
     def gossip_keys(self) -> int:
         return self.rotation.gossip_keys if self.rotation else 1
+
+    @property
+    def tokens(self) -> int:
+        return self.rotation.tokens if self.rotation else 1
 
     @property
     def _authority(self) -> AuthorityKeys:

@@ -23,6 +23,7 @@ AUTHORITY = f"{CONFIGURATION}/tls/ca.pem"
 CERTIFICATE = f"{CONFIGURATION}/tls/agent.pem"
 KEY = f"{CONFIGURATION}/tls/agent.key"
 START = f"{CONFIGURATION}/start.json"
+TOKENS = f"{CONFIGURATION}/tokens.json"
 
 AT_START = (
     ("retry_join",),
@@ -31,9 +32,12 @@ AT_START = (
     ("autopilot",),
     # An agent keeps the keys that the cluster has agreed on.
     ("encrypt",),
-    ("acl", "tokens"),
 )
 """What an agent reads only when it starts."""
+
+BY_RELOAD = (("acl", "tokens", "agent"), ("acl", "tokens", "default"))
+"""What an agent takes when it is told to look again. Not the management token: a server that goes on with an old one
+would install it again when it is elected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,13 +100,14 @@ def agent(name: str, args: AgentArgs, parent: pulumi.Resource, *, after: Sequenc
         files={
             f"{CONFIGURATION}/consul.json": _readable(told.apply(lambda parts: parts[0])),
             START: _readable(told.apply(lambda parts: parts[1])),
+            TOKENS: _readable(told.apply(lambda parts: parts[2])),
             AUTHORITY: _readable(args.authority.certificate_pem),
             CERTIFICATE: _readable(certificate.certificate_pem),
             KEY: _readable(certificate.private_key_pem),
         },
         data=(DATA,),
         unit=unit(args.version),
-        reload_on=(AUTHORITY, CERTIFICATE, KEY),
+        reload_on=(AUTHORITY, CERTIFICATE, KEY, TOKENS),
         read_at_start=(START,),
         leave_signal="SIGTERM",
         judge=f"{program(args.version)} validate {{root}}{CONFIGURATION}",
@@ -268,6 +273,7 @@ def _rendered(args: AgentArgs) -> pulumi.Output[list[str]]:
                 secrets=known,
             ),
             AT_START,
+            BY_RELOAD,
         )
 
     return pulumi.Output.all(

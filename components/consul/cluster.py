@@ -6,13 +6,14 @@ import pulumi
 
 from components.access import ConsulAccess, Endpoint, after, reached
 from components.consul.agent import HTTPS_PORT, AgentArgs, Secrets, agent
-from components.consul.tokens import TokenIds, policies, policy, token
+from components.consul.tokens import FirstIds, TokenIds, policies, policy, token
 from components.gossip import gossip_key
 from components.hosts import Host, Role
 from components.timings import Timings
 from mooring.kinds import pki
 from mooring.kinds.agent import Agent
 from mooring.kinds.consul_cluster import Cluster
+from mooring.kinds.consul_credentials import Credentials
 from mooring.kinds.host_ensemble import Ensemble
 from mooring.kinds.random import Uuid
 from mooring.kinds.release import Release
@@ -31,6 +32,7 @@ class ConsulCluster(pulumi.ComponentResource):
         timings: Timings,
         version: str,
         gossip_keys: int = 1,
+        tokens: int = 1,
         goes_with: pulumi.Resource | None,
         drillable: bool = False,
         opts: pulumi.ResourceOptions | None = None,
@@ -38,24 +40,35 @@ class ConsulCluster(pulumi.ComponentResource):
         super().__init__("platform:consul:ConsulCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         servers = [host for host in hosts if Role.SERVER in host.roles]
-        own = {host.name: TokenIds(f"{name}-{host.name}", self) for host in hosts}
-        ids = {use: TokenIds(f"{name}-{use}", self) for use in policies(drillable=drillable)}
-        secrets = Secrets(
-            gossip_key=gossip_key(name, gossip_keys, child),
-            management=Uuid(f"{name}-management", opts=child).value,
-            dns=ids["dns"].secret,
-        )
         operator = pki.Certificate(
             f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
         )
-        management: Endpoint = {
+        place: Endpoint = {
             **reached(servers),
             "port": HTTPS_PORT,
             "authority": authority.certificate_pem,
             "certificate": operator.certificate_pem,
             "private_key": operator.private_key_pem,
-            "token": secrets.management,
         }
+        uses_ids = {use: FirstIds(f"{name}-{use}", self) for use in policies(drillable=drillable)}
+        hosts_ids = {host.name: FirstIds(f"{name}-{host.name}", self) for host in hosts}
+        first = {f"{host}-agent": ids for host, ids in hosts_ids.items()}
+        first |= {f"{use}-token": ids for use, ids in uses_ids.items()}
+        credentials = Credentials(
+            f"{name}-credentials",
+            endpoint=place,
+            number=tokens,
+            first_management=Uuid(f"{name}-management", opts=child).value,
+            tokens={each: {"accessor_id": ids.accessor, "secret_id": ids.secret} for each, ids in first.items()},
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=goes_with),
+        )
+        ids = {each: TokenIds(each, known, credentials) for each, known in first.items()}
+        management: Endpoint = {**place, "token": credentials.management}
+        secrets = Secrets(
+            gossip_key=gossip_key(name, gossip_keys, child),
+            management=credentials.management,
+            dns=ids["dns-token"].secret,
+        )
 
         release = Release(f"{name}-release", tool="consul", version=version, opts=child)
 
@@ -71,7 +84,7 @@ class ConsulCluster(pulumi.ComponentResource):
                         authority=authority,
                         secrets=secrets,
                         timings=timings,
-                        own_token=own[host.name].secret,
+                        own_token=ids[f"{host.name}-agent"].secret,
                         endpoint=management,
                         goes_with=goes_with,
                     ),
@@ -113,7 +126,7 @@ class ConsulCluster(pulumi.ComponentResource):
         agents_tokens = [
             token(
                 f"{name}-{host.name}-agent",
-                own[host.name],
+                ids[f"{host.name}-agent"],
                 formed,
                 going,
                 node_identity=f"{host.name}:{datacenter}",
@@ -123,12 +136,12 @@ class ConsulCluster(pulumi.ComponentResource):
         uses = {
             use: token(
                 f"{name}-{use}-token",
-                ids[use],
+                ids[f"{use}-token"],
                 formed,
                 going,
                 policy=policy(name, use, formed, going),
             )
-            for use in ids
+            for use in uses_ids
         }
         nomad = pki.Certificate(
             f"{name}-nomad-certificate", authority=authority, common_name="nomad", usages=["client"], opts=child

@@ -4,6 +4,7 @@ import pulumi
 
 from components.access import Endpoint
 from mooring.kinds.consul_acl import AclPolicy, AclToken
+from mooring.kinds.consul_credentials import Credentials
 from mooring.kinds.random import Uuid
 
 POLICIES = {
@@ -32,7 +33,7 @@ def policies(*, drillable: bool) -> list[str]:
     return [use for use in POLICIES if use != "drill" or drillable]
 
 
-class TokenIds:
+class FirstIds:
     """A token's two ids. They exist before the token, so that a configuration can hold it before anybody leads."""
 
     def __init__(self, name: str, parent: pulumi.Resource) -> None:
@@ -40,6 +41,18 @@ class TokenIds:
         # The accessor is a token's public name, under which Consul lists it.
         self.accessor = pulumi.Output.unsecret(Uuid(f"{name}-accessor", opts=opts).value)
         self.secret = Uuid(f"{name}-secret", opts=opts).value
+
+
+class TokenIds:
+    """By which ids a token goes now: its first ones, until it has a successor."""
+
+    def __init__(self, name: str, first: FirstIds, credentials: Credentials) -> None:
+        def current(field: str, otherwise: pulumi.Output[str]) -> pulumi.Output[str]:
+            known = pulumi.Output.all(credentials.successors, otherwise)
+            return known.apply(lambda ids: str(ids[0].get(name, {field: ids[1]})[field]))
+
+        self.accessor = pulumi.Output.unsecret(current("accessor_id", first.accessor))
+        self.secret = current("secret_id", first.secret)
 
 
 def policy(name: str, use: str, endpoint: Endpoint, opts: pulumi.ResourceOptions) -> AclPolicy:

@@ -15,6 +15,7 @@ from mooring.kinds.agent import Agent
 from mooring.kinds.host_ensemble import Ensemble
 from mooring.kinds.nomad_acl import AclPolicy, AclToken
 from mooring.kinds.nomad_cluster import Cluster
+from mooring.kinds.nomad_credentials import Credentials
 from mooring.kinds.random import Uuid
 from mooring.kinds.release import Release
 
@@ -43,6 +44,11 @@ def policies(*, drillable: bool) -> dict[str, str]:
     return {use: rules for use, rules in POLICIES.items() if use != "drill" or drillable}
 
 
+def token_name(use: str, number: int) -> str:
+    """The name by which a token of ours is known in Nomad; another number is another token."""
+    return f"{pulumi.get_project()} {use}" if number == 1 else f"{pulumi.get_project()} {use} {number}"
+
+
 class NomadCluster(pulumi.ComponentResource):
     """The cluster is there when every server is a voter, every client is ready, and the ACLs are ours."""
 
@@ -56,6 +62,7 @@ class NomadCluster(pulumi.ComponentResource):
         timings: Timings,
         version: str,
         gossip_keys: int = 1,
+        tokens: int = 1,
         network: IPv4Network,
         consul: ConsulAccess,
         goes_with: pulumi.Resource | None,
@@ -70,14 +77,22 @@ class NomadCluster(pulumi.ComponentResource):
         operator = pki.Certificate(
             f"{name}-operator", authority=authority, common_name="operator", usages=["client"], opts=child
         )
-        management: Endpoint = {
+        place: Endpoint = {
             **reached(servers),
             "port": HTTP_PORT,
             "authority": authority.certificate_pem,
             "certificate": operator.certificate_pem,
             "private_key": operator.private_key_pem,
-            "token": Uuid(f"{name}-management", opts=child).value,
         }
+        credentials = Credentials(
+            f"{name}-credentials",
+            endpoint=place,
+            number=tokens,
+            tokens=[token_name(use, tokens) for use in policies(drillable=drillable)],
+            first_management=Uuid(f"{name}-management", opts=child).value,
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=goes_with),
+        )
+        management: Endpoint = {**place, "token": credentials.management}
         gossip = gossip_key(name, gossip_keys, child)
 
         release = Release(f"{name}-release", tool="nomad", version=version, opts=child)
@@ -139,20 +154,20 @@ class NomadCluster(pulumi.ComponentResource):
             use: AclPolicy(f"{name}-{use}", endpoint=formed, name=use, rules=rules, opts=going)
             for use, rules in policies(drillable=drillable).items()
         }
-        tokens = {
+        made = {
             use: AclToken(
                 f"{name}-{use}-token",
                 endpoint=formed,
-                name=f"{pulumi.get_project()} {use}",
+                name=token_name(use, tokens),
                 policies=[rights[use].name],
                 opts=going,
             )
             for use in rights
         }
         self.access = NomadAccess(
-            deploy={**formed, "token": tokens["deploy"].secret_id},
-            status={**formed, "token": tokens["status"].secret_id},
-            drill={**formed, "token": tokens["drill"].secret_id} if drillable else None,
+            deploy={**formed, "token": made["deploy"].secret_id},
+            status={**formed, "token": made["status"].secret_id},
+            drill={**formed, "token": made["drill"].secret_id} if drillable else None,
             catalogue=consul.status,
             datacenter=datacenter,
             timings=timings,

@@ -137,6 +137,11 @@ class Consul:
     def delete_policy(self, id_: str) -> None:
         self._library.acl.policy.delete(id_)
 
+    def tokens(self) -> list[Json]:
+        """What is public of every token."""
+        found: list[Json] = self._library.acl.token.list()
+        return found
+
     def token(self, accessor: str) -> Json | None:
         for summary in self._library.acl.token.list():
             if summary["AccessorID"] == accessor:

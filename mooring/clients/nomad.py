@@ -54,6 +54,11 @@ class Nomad:
             raise
         return True
 
+    def own_token(self) -> Json:
+        """The token that we call with."""
+        found: Json = self._get("/v1/acl/token/self")
+        return found
+
     def knows_us(self) -> bool:
         """Whether the token that we call with is one of the region's."""
         try:

@@ -1,6 +1,6 @@
 """What forming a Consul and a Nomad cluster have in common: odd servers, and one way to wait until all is well."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mooring.clients.answers import Json
@@ -29,6 +29,17 @@ def odd_servers(servers: Sequence[str]) -> Iterable[Problem]:
             path="servers",
             reason=f"must be 1, 3 or 5 hosts, so that a split leaves one side with a majority; got {len(servers)}",
         )
+
+
+def only_upwards(old: int, new: int) -> Iterable[Problem]:
+    """A credential that was deleted does not come back with its number."""
+    if new < old:
+        yield Problem(path="number", reason=f"was {old} already and can only be raised, got {new}")
+
+
+def unretired(retiring: Iterable[Mapping[str, Any]], present: Container[str]) -> list[Mapping[str, Any]]:
+    """Of old management tokens, those whose rights are still needed: another token of their time is to be deleted."""
+    return [old for old in retiring if any(other in present for other in old["others"])]
 
 
 class Governed(Protocol):

@@ -137,6 +137,7 @@ class TokenHandler(Handler[TokenSpec]):
     token = "mooring:consul:AclToken"  # noqa: S105 -- a type token, not a secret
     spec = TokenSpec
     identity = frozenset({"accessor_id", "secret_id"})
+    made_beside = True
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS | {"secret_id"}
     reached_as = CONSUL

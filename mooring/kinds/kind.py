@@ -155,6 +155,10 @@ class Handler(ABC, Generic[S]):
     identity: ClassVar[frozenset[str]] = frozenset()
     """Inputs (top-level names) whose change makes another thing: delete, then create."""
 
+    made_beside: ClassVar[bool] = False
+    """Whether another thing is made while the old one is still there, which goes last: of what is in use, such as a
+    token, and whose identity no two share."""
+
     access: ClassVar[frozenset[str]] = frozenset()
     """Inputs that say how the thing is reached, not what it is: a change of these alone is no change."""
 

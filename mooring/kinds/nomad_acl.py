@@ -108,6 +108,7 @@ class TokenHandler(Handler[TokenSpec]):
     token = "mooring:nomad:AclToken"  # noqa: S105 -- a type token, not a secret
     spec = TokenSpec
     identity = frozenset({"name"})
+    made_beside = True
     access = frozenset({"endpoint"})
     secret_inputs = CLUSTER_SECRETS
     reached_as = NOMAD

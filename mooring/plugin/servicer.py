@@ -214,7 +214,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return diff_response({})  # as for nearly every resource of nearly every run: nobody need be asked
         old, new = marked(request.old_inputs), marked(request.news)
         with self._call(request, context, old, new) as call:
-            return diff_response(changes(call.handler, old, new), identity=call.handler.identity)
+            handler = call.handler
+            return diff_response(
+                changes(handler, old, new), identity=handler.identity, delete_first=not handler.made_beside
+            )
 
     @override
     def Create(self, request: pb.CreateRequest, context: grpc.ServicerContext) -> pb.CreateResponse:

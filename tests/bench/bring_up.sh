@@ -319,16 +319,16 @@ make_consul_agent() { # ADDRESS
   if is_edge "$1"; then role=client management=- dns=$consul_dns_token; fi
   stage=$work/$name/consul
   mkdir -p "$stage/etc/consul.d/tls" "$stage/etc/systemd/system"
-  consul_configuration "$name" "$1" $role >"$stage/etc/consul.d/consul.json"
-  consul_start "$1" $role "$consul_gossip_key" "${consul_agent_token[$1]}" "$management" "$dns" \
-    >"$stage/etc/consul.d/start.json"
+  consul_configuration "$name" "$1" $role "$management" >"$stage/etc/consul.d/consul.json"
+  consul_start "$1" $role "$consul_gossip_key" >"$stage/etc/consul.d/start.json"
+  consul_tokens "${consul_agent_token[$1]}" "$dns" >"$stage/etc/consul.d/tokens.json"
   cp "$work/consul-ca.pem" "$stage/etc/consul.d/tls/ca.pem"
   cp "$work/consul-$name.pem" "$stage/etc/consul.d/tls/agent.pem"
   cp "$work/consul-$name.key" "$stage/etc/consul.d/tls/agent.key"
   consul_unit >"$stage/etc/systemd/system/consul.service"
   {
     tar -c -C "$stage" --owner root --group consul --mode 0640 \
-      etc/consul.d/{consul,start}.json etc/consul.d/tls/{ca.pem,agent.pem,agent.key}
+      etc/consul.d/{consul,start,tokens}.json etc/consul.d/tls/{ca.pem,agent.pem,agent.key}
     tar -c -C "$stage" --owner root --group root --mode 0644 etc/systemd/system/consul.service
   } | on "$1" "set -eu
     id -u consul >/dev/null 2>&1 || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin consul

@@ -18,11 +18,15 @@ others() { # ADDRESS OF...: those but this one
   done
 }
 
-consul_start() { # ADDRESS server|client GOSSIP_KEY AGENT_TOKEN MANAGEMENT_TOKEN|- DNS_TOKEN|-: what is read at a start
-  local join tokens="\"agent\": \"$4\""
+consul_tokens() { # AGENT_TOKEN DNS_TOKEN|-: what an agent takes by a reload
+  local tokens="\"agent\": \"$1\""
+  [ "$2" = - ] || tokens+=", \"default\": \"$2\""
+  echo "{\"acl\": {\"tokens\": {$tokens}}}"
+}
+
+consul_start() { # ADDRESS server|client GOSSIP_KEY: what is read at a start
+  local join
   mapfile -t join < <(others "$1" "${servers[@]}")
-  [ "$5" = - ] || tokens+=", \"initial_management\": \"$5\""
-  [ "$6" = - ] || tokens+=", \"default\": \"$6\""
   echo '{'
   if [ "$2" = server ]; then
     cat <<EOF
@@ -38,13 +42,14 @@ EOF
   fi
   cat <<EOF
  "retry_join": $(json_list "${join[@]}"),
- "encrypt": "$3",
- "acl": {"tokens": {$tokens}}
+ "encrypt": "$3"
 }
 EOF
 }
 
-consul_configuration() { # NAME ADDRESS server|client: what an agent is restarted for
+consul_configuration() { # NAME ADDRESS server|client MANAGEMENT_TOKEN|-: what an agent is restarted for
+  local management=
+  [ "$4" = - ] || management="\"initial_management\": \"$4\""
   cat <<EOF
 {
  "server": $([ "$3" = server ] && echo true || echo false),
@@ -76,7 +81,8 @@ consul_configuration() { # NAME ADDRESS server|client: what an agent is restarte
   "enabled": true,
   "default_policy": "deny",
   "down_policy": "extend-cache",
-  "enable_token_persistence": true
+  "enable_token_persistence": true,
+  "tokens": {$management}
  },
  "performance": {"raft_multiplier": 1, "rpc_hold_timeout": "7s", "leave_drain_time": "5s"},
  "gossip_lan": {"probe_interval": "1s", "probe_timeout": "500ms", "suspicion_mult": 4},

@@ -76,17 +76,19 @@ def consul_configuration(address: str, *, is_server: bool, answers_dns: bool) ->
 def test_a_consul_server_is_configured_alike() -> None:
     wanted = consul_configuration(SERVERS[1], is_server=True, answers_dns=False)
 
-    running = document("consul_configuration", "host", SERVERS[1], "server")
-    starting = document("consul_start", SERVERS[1], "server", "G", "A", "M", "-")
-    assert (running, starting) == parted(wanted, consul.AT_START)
+    running = document("consul_configuration", "host", SERVERS[1], "server", "M")
+    starting = document("consul_start", SERVERS[1], "server", "G")
+    taken = document("consul_tokens", "A", "-")
+    assert [running, starting, taken] == parted(wanted, consul.AT_START, consul.BY_RELOAD)
 
 
 def test_the_consul_client_of_an_edge_host_is_configured_alike() -> None:
     wanted = consul_configuration(EDGES[0], is_server=False, answers_dns=True)
 
-    running = document("consul_configuration", "host", EDGES[0], "client")
-    starting = document("consul_start", EDGES[0], "client", "G", "A", "-", "D")
-    assert (running, starting) == parted(wanted, consul.AT_START)
+    running = document("consul_configuration", "host", EDGES[0], "client", "-")
+    starting = document("consul_start", EDGES[0], "client", "G")
+    taken = document("consul_tokens", "A", "D")
+    assert [running, starting, taken] == parted(wanted, consul.AT_START, consul.BY_RELOAD)
 
 
 def test_a_nomad_agent_is_configured_alike() -> None:
@@ -107,7 +109,7 @@ def test_a_nomad_agent_is_configured_alike() -> None:
 
     running = document("nomad_configuration", "host", SERVERS[1], "T")
     starting = document("nomad_start", SERVERS[1], "G")
-    assert (running, starting) == parted(wanted, nomad.AT_START)
+    assert [running, starting] == parted(wanted, nomad.AT_START)
 
 
 def test_the_registries_are_configured_alike() -> None:

@@ -213,6 +213,9 @@ class FakeConsul:
             case "PUT", ["token", *accessor]:
                 return self._put_token(question.body, accessor)
             case "DELETE", ["token", accessor]:
+                if accessor in self.tokens and self.tokens[accessor]["SecretID"] == question.token:
+                    words = "Deletion of the request's authorization token is not permitted"
+                    return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, words)
                 self.tokens.pop(accessor, None)
                 return Reply(body=True)
             case _:
@@ -223,16 +226,18 @@ class FakeConsul:
             return refusal(HTTPStatus.BAD_REQUEST, f"Token decoding failed: unknown field {min(unknown)}")
         if complaint := self._complaint(body, self.tokens.get(accessor[0]) if accessor else None, new=not accessor):
             return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, complaint)
+        body = {"AccessorID": str(uuid.uuid4()), "SecretID": str(uuid.uuid4()), **body} if not accessor else body
         kept = self.tokens[body["AccessorID"]] = self._token(body)
         return Reply(body=self._shown(kept))
 
     def _complaint(self, body: Json, before: Json | None, *, new: bool) -> str | None:
-        unknown = [link["Name"] for link in body["Policies"] if not self.policy(link["Name"])]
+        # By id, as in what it answered, or by name.
+        unknown = [link.get("Name") for link in body["Policies"] if not self._policy_id(link)]
         if unknown:
             return f'No such ACL policy with name "{unknown[0]}"'
-        if new and body["AccessorID"] in self.tokens:
+        if new and body.get("AccessorID") in self.tokens:
             return "Invalid Token: AccessorID is already in use"
-        if new and self._own(body["SecretID"]):
+        if new and self._own(body.get("SecretID", "")):
             return "Invalid Token: SecretID is already in use"
         if not new and before is None:
             return f'Cannot find token "{body["AccessorID"]}"'

@@ -68,6 +68,7 @@ OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mooring:consul:AclPolicy": ("policy_id",),
     "mooring:consul:AclToken": (),
     "mooring:consul:Cluster": (),
+    "mooring:consul:Credentials": ("management", "successors"),
     "mooring:host:Agent": (),
     "mooring:host:Files": (),
     "mooring:host:Host": ("state", "machine_id", "distribution", "architecture", "cpus", "memory_mib"),
@@ -79,6 +80,7 @@ OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mooring:nomad:AclPolicy": (),
     "mooring:nomad:AclToken": ("secret_id",),
     "mooring:nomad:Cluster": (),
+    "mooring:nomad:Credentials": ("management",),
     "mooring:nomad:Job": ("modify_index", "version"),
     "mooring:nomad:Run": ("version", "completed"),
     "mooring:nomad:Variable": ("modify_index",),
@@ -97,6 +99,9 @@ OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     DOCKER: (),
 }
 """What each type adds to its inputs once it exists. A type that is not here was never heard of."""
+
+NONE_YET: Final = frozenset({("mooring:consul:Credentials", "successors")})
+"""Outputs that are an empty table until something is exchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +249,9 @@ class Engine:
         inputs = with_secrets(marked(request.object), handler.secret_inputs if handler else ())
         added = {name: f"{_said(request)}.{name}" for name in OUTPUTS[request.type]}
         for name in handler.secret_outputs if handler else ():
+            if (request.type, name) in NONE_YET:
+                added[name] = secret(dict[str, Any]())
+                continue
             # A token's accessor is its public name, drawn like a secret only for want of another dice.
             if not request.name.endswith("-accessor"):
                 self.secrets.add(f"the secret {request.name}.{name}")

@@ -115,14 +115,17 @@ def test_every_right_that_is_handed_out_is_a_secret(engine: Engine, clusters: Cl
 
 
 def configuration(engine: Engine, vendor: str, host: str) -> str:
-    """Both files, as a text to look into."""
+    """All its files, as a text to look into."""
     files = plain(engine.one(AGENT, f"{vendor}-{host}").inputs["files"])
-    return "".join(str(files[f"/etc/{vendor}.d/{name}.json"]["content"]) for name in (vendor, "start"))
+    return "".join(
+        str(files[f"/etc/{vendor}.d/{name}.json"]["content"])
+        for name in (vendor, "start", *(["tokens"] if vendor == "consul" else []))
+    )
 
 
 def test_only_servers_know_the_management_token(engine: Engine, clusters: Clusters) -> None:
     del clusters
-    management = "the secret consul-management.value"
+    management = "the secret consul-credentials.management"
 
     assert management not in configuration(engine, "consul", "dev-edge-1")
     assert all(management in configuration(engine, "consul", host) for host in SERVERS)

@@ -107,10 +107,12 @@ def test_what_is_wrong_together_is_found_beside_what_is_wrong_by_itself() -> Non
 
 
 def test_what_is_exchanged_is_a_number_each() -> None:
-    said = settings(rotation='{"certificates": 3, "gossipKeys": 2, "authority": {"signs": 1, "trusts": [1, 2]}}')
+    said = settings(
+        rotation='{"certificates": 3, "gossipKeys": 2, "tokens": 4, "authority": {"signs": 1, "trusts": [1, 2]}}'
+    )
 
-    assert (said.issue, said.gossip_keys) == (Issue(certificates=3, signs=1, trusts=(1, 2)), 2)
-    assert (settings().issue, settings().gossip_keys) == (Issue(), 1)
+    assert (said.issue, said.gossip_keys, said.tokens) == (Issue(certificates=3, signs=1, trusts=(1, 2)), 2, 4)
+    assert (settings().issue, settings().gossip_keys, settings().tokens) == (Issue(), 1, 1)
 
 
 def test_an_authority_that_signs_untrusted_is_refused() -> None:

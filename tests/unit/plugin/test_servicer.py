@@ -270,6 +270,14 @@ def test_another_identity_is_another_thing(plugin: Plugin) -> None:
     assert (list(answer.replaces), answer.deleteBeforeReplace) == (["zone"], True)
 
 
+def test_of_what_is_in_use_another_thing_is_made_first(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(plugin.box), "made_beside", True)
+
+    answer = plugin.diff({"zone": "a"}, {"zone": "b"})
+
+    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["zone"], False)
+
+
 def test_an_unknown_is_a_difference_where_it_stands(plugin: Plugin) -> None:
     answer = plugin.diff({"size": 1, "files": {}}, {"size": UNKNOWN, "files": {}})
 
