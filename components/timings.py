@@ -209,7 +209,7 @@ def _careful(clients: int) -> Timings:
         check_failures=7,
         # 47 s from the job to three healthy instances, and with 5 s of grace one was restarted before it had started.
         check_grace=60,
-        # Its first image must be pulled and unpacked as well, by all hosts at once. Twice, for a canary and for the rest,
+        # Its first image must be pulled and unpacked as well, by all hosts at once. Twice, for a canary and the rest,
         # it is still less than what a deployment is waited for.
         healthy_within=420,
         restart_delay=2,
