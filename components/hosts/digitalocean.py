@@ -134,7 +134,7 @@ class DigitalOcean(pulumi.ComponentResource):
             # It would let in whoever may open a console in the account.
             droplet_agent=False,
             graceful_shutdown=True,
-            opts=as_born(parent, "image", "size", "region", "sshKeys", "dropletAgent", after=[firewall]),
+            opts=as_born(parent, "image", "size", "sshKeys", "dropletAgent", after=[firewall]),
         )
         return Made(machine=droplet, address=droplet.ipv4_address_private, public=droplet.ipv4_address)
 

@@ -166,7 +166,7 @@ def test_a_living_droplet_keeps_what_it_was_born_with(engine: Engine) -> None:
     declared(engine, servers(), edges(Front.NONE))
 
     for found in each(engine, "Droplet"):
-        assert set(found.ignore_changes) == {"userData", "image", "size", "region", "sshKeys", "dropletAgent"}
+        assert set(found.ignore_changes) == {"userData", "image", "size", "sshKeys", "dropletAgent"}
         assert found.deleted_before_replaced
         assert found.secret_outputs == ("userData",)
 
