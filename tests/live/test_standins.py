@@ -15,13 +15,15 @@ import textwrap
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import bcrypt
 import docker
 import pytest
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound
 
 from mooring.toolchain import binaries
 from mooring.toolchain.errors import CannotPrepare
@@ -166,11 +168,24 @@ plugins:
         remove_everything(engine, stack.name)
 
 
+def _removed(engine: docker.APIClient, container: str) -> bool | None:
+    """Remove it; a build that was interrupted is at it already, and its engine then refuses."""
+    try:
+        engine.remove_container(container, force=True, v=True)
+    except NotFound:
+        return True
+    except APIError as error:
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
+        return None
+    return True
+
+
 def remove_everything(engine: docker.APIClient, name: str) -> None:
     ours = {"label": f"{LABEL}={name}"}
     for container in engine.containers(all=True, filters=ours):
-        with suppress(NotFound):
-            engine.remove_container(container["Id"], force=True, v=True)
+        gone = partial(_removed, engine, container["Id"])
+        wait_for(gone, f"container {container['Id'][:12]} is gone", within=30, every=0.5)
     for network in engine.networks(filters=ours):
         engine.remove_network(network["Id"])
     for volume in engine.volumes(filters=ours)["Volumes"] or []:
