@@ -136,6 +136,9 @@ class Engine:
     project: str = "mooring"
     stack: str = "dev"
     config: Mapping[str, str] = field(default_factory=dict[str, str])
+    preview: bool = False
+    """Whether nothing is made, and so nothing is known but what the program itself says."""
+
     declared: dict[str, Declared] = field(default_factory=dict[str, Declared])
     twice: list[str] = field(default_factory=list[str])
     """URNs that were declared more than once."""
@@ -163,7 +166,7 @@ class Engine:
 
     def _run(self, program: Callable[[], T]) -> T:
         settings.configure(
-            settings.Settings(self.project, self.stack, monitor=_Monitor(self), engine=_Log(), dry_run=False)
+            settings.Settings(self.project, self.stack, monitor=_Monitor(self), engine=_Log(), dry_run=self.preview)
         )
         settings.ROOT.set(None)
         config.set_all_config(dict(self.config), [])
@@ -235,13 +238,15 @@ class Engine:
         return {told for told in self.secrets if any(told in text for text in texts)}
 
     def id_of(self, urn: str, request: resource_pb2.RegisterResourceRequest) -> str:
+        if self.preview:
+            return ""
         if request.type.startswith(COUNTED):
             return self.counted.setdefault(urn, str(FIRST_COUNTED + len(self.counted)))
         return f"{_said(request)}-id" if request.custom else ""
 
     def made(self, request: resource_pb2.RegisterResourceRequest) -> dict[str, Any]:
         """What exists once this is declared: its inputs as its kind keeps them, and what the kind adds."""
-        if not request.custom:
+        if not request.custom or self.preview:
             return {}
         if request.type not in OUTPUTS:
             raise NotImplementedError(f"{request.type} {request.name}")

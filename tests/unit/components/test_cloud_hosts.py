@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from fakes.engine import Engine
 from unit.components.clouds import EDGE, OFFICE, SERVER, declared
 
 import components.load_balancer
-from components.hosts import Front, HetznerGroup
+from components.hosts import AwsGroup, DigitalOceanGroup, Front, HetznerGroup
 from components.hosts.cloud import PAGE_PORT, openings, other_processor, short, spread
 from components.hosts.cloud_host import METADATA_UNIT, PRIVATE
 
@@ -120,6 +121,32 @@ def test_no_secret_is_told_in_the_open(engine: Engine) -> None:
 
     assert list(engine.told()) == []
     assert {"the secret dev-web-1-host-key.private_key", "the secret hosts-key.private_key"} <= engine.kept()
+
+
+@pytest.mark.parametrize("front", Front)
+@pytest.mark.parametrize("kind", ["hetzner", "aws", "digitalocean"])
+def test_a_first_preview_gets_by_with_nothing_known(engine: Engine, kind: str, front: Front) -> None:
+    """No id, address or key is there yet, and what is made of them must wait for it."""
+    engine.preview = True
+    said = {
+        "name": "edge",
+        "count": 2,
+        "roles": SERVER | EDGE,
+        "size": "any",
+        "image": "any",
+        "ssh_from": OFFICE,
+        "front": front,
+    }
+    made = {
+        "hetzner": partial(HetznerGroup, locations=("fsn1",)),
+        "aws": partial(AwsGroup, zones=("eu-central-1a",), disk_gib=20),
+        "digitalocean": partial(DigitalOceanGroup, region="fra1"),
+    }[kind]
+
+    hosts = declared(engine, made(**said))
+
+    assert [host.name for host in hosts] == ["dev-edge-1", "dev-edge-2"]
+    assert len(engine.declared) > 15
 
 
 def test_no_sdk_is_imported_for_a_stack_without_cloud_hosts() -> None:
