@@ -93,6 +93,9 @@ class AdoptedHosts(AnyHosts):
     key_file: str | None = None
     """The same in a file of whoever runs `pulumi`."""
 
+    only_ssh: bool = False
+    """Nothing but SSH, and what the balancer serves, is open to whoever runs `pulumi`."""
+
     machines: Annotated[
         dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,20}$")], OwnMachine], Field(min_length=1)
     ]
@@ -121,6 +124,7 @@ class AdoptedHosts(AnyHosts):
                 )
                 for name, machine in self.machines.items()
             },
+            only_ssh=self.only_ssh,
         )
 
     def key_of(self, machine: OwnMachine) -> str:

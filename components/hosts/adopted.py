@@ -145,13 +145,18 @@ def survey(name: str, groups: Sequence[Group], parent: pulumi.Resource) -> Surve
     }
     if not machines:
         return None
+    tunnelled = any(group.only_ssh for group in groups if isinstance(group, AdoptedGroup))
     return Survey(
         name,
         connections={
             name: connection(machine, pulumi.Output.secret(machine.private_key))
             for name, (_, machine) in machines.items()
         },
-        demands={name: demand(roles) for name, (roles, _) in machines.items()},
+        # Once one is reached through SSH, all are.
+        demands={
+            name: {**demand(roles), **({"forwarding": True} if tunnelled else {})}
+            for name, (roles, _) in machines.items()
+        },
         opts=pulumi.ResourceOptions(parent=parent),
     )
 

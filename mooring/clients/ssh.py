@@ -118,7 +118,7 @@ class Connections:
         self._silent.clear()
 
     async def _dial(self, where: Connection, address: str, port: int, within: float) -> socket.socket:
-        reader, writer = await self._channel(where, address, port, within * where.patience)
+        reader, writer = await self._channel(where, address, port, within)
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)  # noqa: FBT003 -- the library's own
         task = self._loop.create_task(_carry(theirs, reader, writer))
@@ -147,8 +147,8 @@ class Connections:
                     continue
                 if getattr(error, "code", None) == library.OPEN_ADMINISTRATIVELY_PROHIBITED:
                     raise WillNotForward(
-                        f"{where.address}: its sshd makes no connection to {address}:{port} for {where.user}; "
-                        "`AllowTcpForwarding yes` or `local` in its sshd_config would do"
+                        f"sshd of {where.address} makes no connections for {where.user}, such as to {address}:{port}; "
+                        "`AllowTcpForwarding local` in its sshd_config, for a key that is not restricted, would do"
                     ) from error
                 raise Unreachable(f"{address}:{port} cannot be reached from {where.address}: {error}") from error
 

@@ -40,27 +40,27 @@ class Ways:
     """By address, the host that connects to it."""
 
     def __init__(self, through: Sequence[Way]) -> None:
-        self._hosts: dict[str, Connection] = {}
+        self.hosts: dict[str, Connection] = {}
         key = ""
         for way in through:
             key = way.private_key or key
             said = way.model_dump(exclude={"to", "private_key"})
             # The very one that commands take, so that both share what is open.
-            self._hosts[way.to] = Connection(**said, private_key=key)
+            self.hosts[way.to] = Connection(**said, private_key=key)
 
     def __bool__(self) -> bool:
-        return bool(self._hosts)
+        return bool(self.hosts)
 
     def dial(self, address: str, port: int, within: float) -> socket.socket:
         """Connect; raises `Unreachable`, `Untrusted`, and without any ways `OSError`.
 
         An address without a way of its own is that of some other host of the stack, which each of these reaches.
         """
-        if not self._hosts:
+        if not self.hosts:
             return socket.create_connection((address, port), timeout=within)
-        own = self._hosts.get(address)
+        own = self.hosts.get(address)
         last: Unreachable | None = None
-        for host in [own] if own is not None else self._hosts.values():
+        for host in [own] if own is not None else self.hosts.values():
             try:
                 made = ssh.dial(host, address, port, within=within)
             except Unreachable as error:
@@ -76,10 +76,10 @@ class Ways:
 
         By a way that is a port of the loopback, for which the agents' certificates hold as well.
         """
-        if not self._hosts:
+        if not self.hosts:
             yield f"{address}:{port}"
             return
-        with ssh.forwarded(self._hosts[address], address, port) as local:
+        with ssh.forwarded(self.hosts[address], address, port) as local:
             yield f"127.0.0.1:{local}"
 
 

@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from mooring.clients import ssh
 from mooring.clients.errors import CommandFailed, Unreachable, Untrusted
-from mooring.clients.ssh import Connection
+from mooring.clients.ssh import Connection, WillNotForward
 from mooring.kinds import host_claim
 from mooring.kinds.kind import Handler, Made, Props, Resource, Seen, Spec, Work, register
 
@@ -63,6 +63,8 @@ class Demand(Spec):
 
     memory_mib: int = 0
     disk_mib: int = 0
+    forwarding: bool = False
+    """Its sshd makes connections for us: the only way to what listens on it."""
 
 
 class SurveySpec(Spec):
@@ -83,6 +85,11 @@ class SurveyHandler(Handler[SurveySpec]):
     spec = SurveySpec
     access = frozenset({"connections"})
     secret_inputs = frozenset({"connections.*.private_key"})
+
+    @override
+    def same(self, old: SurveySpec, new: SurveySpec) -> bool:
+        # How a host is reached is no difference, and whether it can be is told by whoever tries.
+        return _beside_access(old) == _beside_access(new)
 
     @override
     def foresee(self, spec: SurveySpec, work: Work) -> None:
@@ -134,6 +141,9 @@ class Facts:
     holder: str | None
     skew: float
     """Seconds by which its clock is ahead of ours, as far as the way there lets tell."""
+
+    no_way: str | None = None
+    """Why its sshd would connect us to nothing there."""
 
     @classmethod
     def parse(cls, text: str, holder: str | None, asked: float, answered: float) -> Self:
@@ -199,6 +209,8 @@ def _as_a_machine(facts: Facts) -> Iterator[str]:
         yield f"is {facts.said['architecture']}, the programs here are for {platform.machine()}"
     if facts.skew > SKEW:
         yield f"its clock is {facts.skew:.0f} s off; let it be kept, as by systemd-timesyncd"
+    if facts.no_way is not None:
+        yield facts.no_way
 
 
 def _for_its_roles(facts: Facts, demand: Demand) -> Iterator[str]:
@@ -231,12 +243,29 @@ def _asked(spec: SurveySpec, name: str) -> Facts | Exception:
         holder = host_claim.holder_of(where)
         before = time.time()
         text = ssh.run(where, asking(demand)).decode()
+        after = time.time()
+        no_way = _no_way(where) if demand.forwarding else None
     except CommandFailed as error:
         hint = "" if where.user == "root" else f"; {where.user} must be root's equal by `sudo` without a password"
         return CommandFailed(f"{error}{hint}")
     except (Unreachable, Untrusted) as error:
         return error
-    return Facts.parse(text, holder, before, time.time())
+    return replace(Facts.parse(text, holder, before, after), no_way=no_way)
+
+
+def _no_way(where: Connection) -> str | None:
+    """Why sshd makes no connections for us: asked by having it connect to itself, as a key may be barred as well."""
+    try:
+        ssh.dial(where, "127.0.0.1", where.port, within=5).close()
+    except WillNotForward as refused:
+        return str(refused)
+    except Unreachable:
+        return None  # it listens elsewhere; it would have forwarded
+    return None
+
+
+def _beside_access(spec: SurveySpec) -> dict[str, Demand]:
+    return {name: demand.model_copy(update={"forwarding": False}) for name, demand in spec.demands.items()}
 
 
 def asking(demand: Demand) -> str:

@@ -10,6 +10,7 @@ import json
 import platform
 import re
 import shlex
+import socket
 import tarfile
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from fakes.packages import FakePackages
 
 from mooring.clients.errors import Unreachable, Untrusted
-from mooring.clients.ssh import Answer, Connection
+from mooring.clients.ssh import Answer, Connection, WillNotForward
 from mooring.kinds import host, host_claim, host_survey, ledger
 
 
@@ -67,6 +68,9 @@ class FakeHost:
 
     says: dict[str, str] = field(default_factory=dict[str, str])
     """What it answers otherwise when it is surveyed."""
+
+    forwards: bool = True
+    """Whether its sshd makes connections for others."""
 
     deaf: set[str] = field(default_factory=set[str])
     """Services that start and never listen."""
@@ -207,8 +211,22 @@ class FakeHosts:
     def bring_back(self, host: FakeHost) -> None:
         self._hosts[host.connection.address, host.connection.port] = host
 
+    def dial(self, where: Connection, address: str, port: int, within: float) -> socket.socket:
+        """As far as that there is somebody: what is said on it is for the tests on real sshds."""
+        if not self._found(where).forwards:
+            raise WillNotForward(f"sshd of {where.address} makes no connections for {where.user}")
+        del within
+        if (address, port) != ("127.0.0.1", where.port):
+            raise NotImplementedError(f"a connection to {address}:{port}")
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours
+
     def answer(self, where: Connection, command: str, stdin: bytes, within: float) -> Answer:
         del within
+        return self._found(where).run(command, stdin)
+
+    def _found(self, where: Connection) -> FakeHost:
         place = (where.address, where.port)
         found = self._hosts.get(place)
         if found is None or place in self._silent:
@@ -219,7 +237,7 @@ class FakeHosts:
             raise Untrusted(f"{where.address} does not present the pinned host key")
         if where.private_key != found.connection.private_key:
             raise Untrusted(f"{where.address} refused the key of {where.user}")
-        return found.run(command, stdin)
+        return found
 
     def forget_silence(self) -> None:
         self._silent.clear()

@@ -109,6 +109,14 @@ class Lent:
         bare = BARE % ("" if engine else "docker.io containerd runc")
         self.run(name, bare + (WITH_ENGINE if engine else WITHOUT_ENGINE), within=180)
 
+    def shut(self, name: str) -> None:
+        """Let this machine reach nothing on it but SSH and a balancer, as a firewall between them would."""
+        pid = docker("inspect", "--format", "{{.State.Pid}}", f"{NETWORK}-{name}")
+        gateway = CIDR.replace("0/24", "1")
+        rule = ["INPUT", "-s", gateway, "-p", "tcp", "--syn", "-m", "multiport", "!", "--dports", "22,80"]
+        command = ["nsenter", "--net", "--target", pid, "iptables", "-w", "-I", *rule, "-j", "REJECT"]
+        subprocess.run([*command, "--reject-with", "tcp-reset"], check=True)
+
     def _answers(self, name: str) -> bool | None:
         ssh.forget_silence()
         try:
@@ -126,7 +134,7 @@ class Lent:
         """As lines of a stack file."""
         return [
             *("    - name: own", "      kind: adopted", "      roles: [server, client, registry, edge]"),
-            *(f"      keyFile: {self.key_file}", "      machines:"),
+            *(f"      keyFile: {self.key_file}", "      onlySsh: true", "      machines:"),
             *(f"        {n}: {{address: {self.address(n)}, hostKey: {self.host_key(n)}}}" for n in self.names),
         ]
 

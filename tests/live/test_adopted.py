@@ -9,6 +9,8 @@ import requests
 from live.machines import CIDR, Lent, lent
 from live.stack import Stack, copy_of_checkout, no_change
 
+from mooring.clients import tcp
+
 pytestmark = pytest.mark.live
 
 NAME = "adopted"
@@ -19,6 +21,8 @@ def machines(prepared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     del prepared
     folder = tmp_path_factory.mktemp("lent") / "machines"
     with lent(folder, with_engine=("n1", "n2"), without=("n3",)) as made:
+        for name in made.names:
+            made.shut(name)
         yield made
 
 
@@ -57,7 +61,8 @@ def test_everything_that_is_wrong_is_told_before_anything_is_touched(machines: L
     assert machines.run("n1", "ls /var/lib/mooring 2>/dev/null || true") == ""
 
 
-def test_they_carry_an_app_as_any_other_hosts_do(borrowing: Stack) -> None:
+def test_they_carry_an_app_as_any_other_hosts_do(machines: Lent, borrowing: Stack) -> None:
+    """Of their ports none is open here but those of SSH and of the balancer."""
     up = borrowing.mooring("up", within=600)
 
     print(up.stdout[-3000:], up.stderr[-2000:])
@@ -65,6 +70,29 @@ def test_they_carry_an_app_as_any_other_hosts_do(borrowing: Stack) -> None:
     assert {requests.get(borrowing.overview().url, timeout=5).status_code for _ in range(20)} == {200}
     assert borrowing.status()["healthy"]
     assert no_change(borrowing.pulumi("preview", "--expect-no-changes"))
+    doors = {(name, port): tcp.accepts(machines.address(name), port) for name in machines.names for port in PORTS}
+    assert doors == {(name, port): port in (22, 80) for name, port in doors}
+
+
+PORTS = (22, 80, 4646, 5000, 8501)
+
+
+def test_commands_reach_them_by_the_same_way(borrowing: Stack) -> None:
+    ran = borrowing.mooring("exec", "--stack", NAME, "hello", "node", "-p", "40 + 2", named=False)
+    written = borrowing.mooring("logs", "--stack", NAME, "hello", named=False)
+
+    assert (ran.returncode, ran.stdout.strip()) == (0, "42"), ran.stderr
+    assert written.returncode == 0, written.stderr
+
+
+def test_how_they_are_reached_is_no_difference(borrowing: Stack) -> None:
+    file = borrowing.root / "stacks" / f"Pulumi.{NAME}.yaml"
+    before = file.read_text()
+    file.write_text(before.replace("onlySsh: true", "onlySsh: false"))
+    try:
+        assert no_change(borrowing.pulumi("preview", "--expect-no-changes"))
+    finally:
+        file.write_text(before)
 
 
 DRIFTS = {

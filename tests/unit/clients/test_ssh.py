@@ -1,95 +1,17 @@
 """Commands on a real sshd on loopback, which is now and then silent, rude or another one."""
 
-import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
-import asyncssh
 import pytest
+from fakes.sshd import ANOTHER, CLIENT, HOST, Machine
 
 from mooring.clients import ssh
 from mooring.clients.errors import CommandFailed, Unreachable, Untrusted
 from mooring.clients.ssh import AT_ONCE, Connection, Connections
-from mooring.kinds.kind import Work
-from mooring.kinds.ssh import KeyPairHandler, KeyPairSpec
 from mooring.waiting import wait_for
-
-T = TypeVar("T")
-
-WORK = Work(urn="", name="key", project="shop", stack="dev")
-HOST, CLIENT, ANOTHER = (KeyPairHandler().create(KeyPairSpec(), WORK).outputs for _ in range(3))
-
-
-class Machine:
-    """Its shell knows four commands: `cat`, `say …`, `fail …` and `hang`."""
-
-    def __init__(self) -> None:
-        self.connections: list[asyncssh.SSHServerConnection] = []
-        self.at_once = self.most_at_once = 0
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
-
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
-
-    def start(self) -> None:
-        machine = self
-
-        class Doorman(asyncssh.SSHServer):
-            def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-                machine.connections.append(conn)
-
-            def begin_auth(self, username: str) -> bool:
-                return username == "root"
-
-        async def listen() -> asyncssh.SSHAcceptor:
-            return await asyncssh.listen(
-                "127.0.0.1",
-                self.port,
-                server_factory=Doorman,
-                server_host_keys=[asyncssh.import_private_key(HOST["private_key"])],
-                authorized_client_keys=asyncssh.import_authorized_keys(CLIENT["public_key"]),
-                process_factory=self._run,
-                encoding=None,
-            )
-
-        self._listening = self._call(listen())
-        self.port = self._listening.get_port()
-
-    def stop(self) -> None:
-        async def close() -> None:
-            self._listening.close()
-            for connection in self.connections:
-                connection.abort()
-            await self._listening.wait_closed()
-
-        self._call(close())
-
-    def hang_up(self) -> None:
-        self._loop.call_soon_threadsafe(self.connections[-1].abort)
-
-    async def _run(self, process: "asyncssh.SSHServerProcess[bytes]") -> None:
-        self.at_once += 1
-        self.most_at_once = max(self.at_once, self.most_at_once)
-        verb, _, words = str(process.command).partition(" ")
-        status = 0
-        match verb:
-            case "cat":
-                process.stdout.write(await process.stdin.read())
-            case "say":
-                process.stdout.write(words.encode())
-            case "fail":
-                process.stderr.write(words.replace("|", "\n").encode())
-                status = 7
-            case "pause":
-                await asyncio.sleep(0.02)
-            case _:
-                await asyncio.sleep(5)
-        self.at_once -= 1
-        process.exit(status)
 
 
 @pytest.fixture

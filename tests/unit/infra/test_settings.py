@@ -7,6 +7,7 @@ import pulumi
 import pytest
 
 from components.authority import Issue
+from components.hosts import AdoptedGroup
 from infra.settings import Settings
 
 HOSTS: list[dict[str, Any]] = [
@@ -119,3 +120,14 @@ def test_an_authority_that_signs_untrusted_is_refused() -> None:
     text = refusal(rotation='{"authority": {"signs": 2}}')
 
     assert "mooring:rotation.authority.trusts: must name 2, which signs" in text
+
+
+@pytest.mark.parametrize("only_ssh", [True, False])
+def test_machines_behind_ssh_are_hosts_behind_ssh(only_ssh: bool) -> None:  # noqa: FBT001 -- one of two cases
+    machines = {"n1": {"address": "198.18.0.21", "hostKey": "ssh-ed25519 AAAA"}}
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----"
+    mine = {"name": "own", "kind": "adopted", "roles": [*HOSTS[0]["roles"], "edge"], "key": key, "machines": machines}
+    (group,) = settings([{**mine, "onlySsh": only_ssh}]).groups
+
+    assert isinstance(group, AdoptedGroup)
+    assert group.only_ssh is only_ssh

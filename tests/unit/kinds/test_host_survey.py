@@ -174,3 +174,24 @@ def test_the_claim_is_where_the_survey_looks(world: World) -> None:
     ClaimHandler().create(ClaimSpec(connection=world.host.connection), world.work())
 
     assert host_claim.holder_of(world.host.connection) == "mooring/test"
+
+
+def test_a_host_that_is_behind_ssh_must_connect_us_to_what_is_on_it(world: World, others: FakeHost) -> None:
+    others.forwards = False
+
+    assert told(world, others, forwarding=True).splitlines()[1:] == [
+        "  b (198.18.0.12): sshd of 198.18.0.12 makes no connections for root"
+    ]
+
+
+def test_a_host_that_is_reached_as_it_is_need_not(world: World, others: FakeHost) -> None:
+    others.forwards = False
+
+    assert HANDLER.create(spec(world, others), world.work()).id == "mooring/test"
+
+
+def test_how_a_host_is_to_be_reached_is_no_difference(world: World, others: FakeHost) -> None:
+    usual = spec(world, others)
+
+    assert HANDLER.same(usual, spec(world, others, forwarding=True))
+    assert not HANDLER.same(usual, spec(world, others, disk_mib=1))
