@@ -139,18 +139,20 @@ class Registry:
         begun = checked(self._ask("POST", f"{repository}/blobs/uploads/"))
         place = urlsplit(begun.headers["Location"])
         query = f"{place.query}&digest={digest}".lstrip("&")
-        checked(self._ask("PUT", f"{place.path.removeprefix('/v2/')}?{query}", data=content))
+        # By the time to connect the library bounds each write, and a slow registry takes nothing for a while.
+        path = f"{place.path.removeprefix('/v2/')}?{query}"
+        checked(self._ask("PUT", path, data=content, connect=ANSWER_WITHIN))
 
     def put_manifest(self, repository: str, digest: str, manifest: Manifest) -> None:
         headers = {"Content-Type": manifest.media_type}
         checked(self._ask("PUT", f"{repository}/manifests/{digest}", data=manifest.content, headers=headers))
 
-    def _ask(self, method: str, path: str, **said: Any) -> requests.Response:
+    def _ask(self, method: str, path: str, *, connect: float | None = None, **said: Any) -> requests.Response:
         try:
             return self._session.request(
                 method,
                 f"https://{self.address}/v2/{path}",
-                timeout=(CONNECT_WITHIN, ANSWER_WITHIN),
+                timeout=(connect or CONNECT_WITHIN, ANSWER_WITHIN),
                 allow_redirects=False,
                 **said,
             )
