@@ -20,6 +20,9 @@ WIDEST = 8
 PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 """The ranges that every provider takes for a network of its customers."""
 
+ON_HOSTS = (IPv4Network("172.17.0.0/16"), IPv4Network("172.26.64.0/20"))
+"""What Docker and Nomad give their bridges on every host."""
+
 
 def _sources(value: Any) -> Any:
     """`everybody`, or ranges; what amounts to everybody must be said in that word."""
@@ -145,6 +148,9 @@ def together(hosts: Sequence[AnyHosts], network: IPv4Network) -> Iterator[str]:
     if len(kinds) == 1 and len(set(places.values())) > 1:
         said = ", ".join(f"{place} ({zone})" for place, zone in places.items())
         yield f"hosts: a network of {kinds[0]}'s is in one part of the world, and these are in several: {said}"
+    for taken in ON_HOSTS:
+        if network.overlaps(taken):
+            yield f"network: {network} overlaps {taken}, which hosts use for their containers; 10.40.0.0/16 would do"
     yield from _network_problems(ours, network)
 
 

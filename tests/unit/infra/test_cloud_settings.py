@@ -194,6 +194,8 @@ def test_a_network_that_is_nobodys_to_have_is_refused(kind: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("kind", "network", "problem"),
     [
+        (HETZNER, "172.16.0.0/15", "overlaps 172.17.0.0/16, which hosts use for their containers"),
+        (AWS, "172.26.0.0/16", "overlaps 172.26.64.0/20, which hosts use for their containers"),
         (HETZNER, "10.40.0.0/25", "hetzner makes networks from a /8 to a /24"),
         (AWS, "10.0.0.0/8", "aws makes networks from a /16 to a /28"),
         (AWS, "10.40.0.0/24", "is cut into 8, one for each zone that there may be, and these groups need 64 addresses"),

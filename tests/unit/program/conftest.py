@@ -31,14 +31,14 @@ def run() -> Iterator[Callable[..., Engine]]:
     """Runs the program of a stack, with other values for some keys and further secrets that must not be told."""
     engines: list[Engine] = []
 
-    def run(stack: str, secrets: tuple[str, ...] = (), **changed: str) -> Engine:
+    def run(stack: str, secrets: tuple[str, ...] = (), *, plugins: bool = True, **changed: str) -> Engine:
         config = values(stack) | {f"mooring:{key}": value for key, value in changed.items()}
         engines.append(Engine(stack=stack, config=config, secrets=set(secrets)))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Machine, "look", roomy)
             patch.setattr(binaries, "locate", tool)
             patch.setattr(Supply, "look", lambda *_: Supply(routes={}, memory_mib=64_000, disk_mib=500_000))
-            patch.setattr(cloud_parts, "plugin_is_here", lambda *_: True)
+            patch.setattr(cloud_parts, "plugin_is_here", lambda *_: plugins)
             patch.setattr(disks, "locate", lambda: DISK)
             patch.setattr(accelerator, "accelerator", lambda _: Verdict(choice=Choice.TCG, reason="pretended"))
             patch.setenv("MOORING_STATE", "/state")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
+import pulumi
 import pytest
 from fakes.engine import DOCKER, STACK, Declared, Engine
 
@@ -215,6 +216,11 @@ def test_the_same_program_runs_at_every_provider(kind: str, asked: dict[str, Any
     assert {found.type.partition(":")[0] for found in engine.declared.values()} == {
         *("docker", "mooring", "platform", "pulumi", kind)
     }
+
+
+def test_a_provider_whose_plugin_is_not_here_is_named_before_anything_is_touched(run: Run) -> None:
+    with pytest.raises(pulumi.RunError, match=r"`pulumi plugin install resource hcloud \S+` would do"):
+        run("production", plugins=False)
 
 
 def test_the_hosts_engine_is_the_only_provider_that_is_set_up_by_hand(engine: Engine) -> None:
