@@ -106,6 +106,9 @@ class RegistryAccess:
     through: Ways
     """How they are reached from the user's machine, where that needs SSH."""
 
+    patience: float
+    """How many times as long as usual everything at them may take."""
+
     username: str
     password: pulumi.Output[str]
     authority: pulumi.Output[str] | None

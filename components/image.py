@@ -78,5 +78,6 @@ class Image(pulumi.ComponentResource):
             password=registry.password,
             authority=registry.authority or "",
             through=registry.through,
+            patience=registry.patience,
             opts=pulumi.ResourceOptions(parent=self, deleted_with=registry.builder_host.goes_with),
         ).reference

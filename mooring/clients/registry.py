@@ -45,6 +45,9 @@ class Place(BaseModel, extra="forbid", frozen=True):
     through: tuple[Way, ...] = ()
     """How it is reached where nothing but SSH is open. Empty: by its address."""
 
+    patience: float = Field(default=1.0, ge=1)
+    """How many times as long as usual everything there may take."""
+
 
 class Manifest(BaseModel, frozen=True):
     """What an image consists of. Its digest is of exactly these bytes."""
@@ -106,6 +109,7 @@ class Registry:
 
     def __init__(self, place: Place) -> None:
         self.address = place.address
+        self._patience = place.patience
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.auth = (place.username, place.password)
@@ -152,7 +156,7 @@ class Registry:
             return self._session.request(
                 method,
                 f"https://{self.address}/v2/{path}",
-                timeout=(connect or CONNECT_WITHIN, ANSWER_WITHIN),
+                timeout=((connect or CONNECT_WITHIN) * self._patience, ANSWER_WITHIN * self._patience),
                 allow_redirects=False,
                 **said,
             )

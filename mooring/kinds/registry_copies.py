@@ -41,6 +41,9 @@ class CopiesSpec(Spec):
     through: tuple[Way, ...] = ()
     """How they are reached where nothing but SSH is open. Empty: by their addresses."""
 
+    patience: float = Field(default=1.0, ge=1)
+    """How many times as long as usual everything at the registries may take."""
+
     @property
     def repository(self) -> str:
         return self.reference.partition("/")[2].partition("@")[0]
@@ -51,14 +54,17 @@ class CopiesSpec(Spec):
 
     def each(self) -> list[Registry]:
         said = {"username": self.username, "password": self.password, "authority": self.authority}
-        return [Registry(Place(address=address, **said, through=self.through)) for address in self.registries]
+        return [
+            Registry(Place(address=address, **said, through=self.through, patience=self.patience))
+            for address in self.registries
+        ]
 
 
 @register
 class CopiesHandler(Handler[CopiesSpec]):
     token = "mooring:registry:Copies"  # noqa: S105 -- a type token, not a secret
     spec = CopiesSpec
-    access = frozenset({"username", "password", "authority", "through"})
+    access = frozenset({"username", "password", "authority", "through", "patience"})
     secret_inputs = frozenset({"password", KEYS})
 
     @override
@@ -163,6 +169,7 @@ class Copies(Resource):
         password: pulumi.Input[str],
         authority: pulumi.Input[str],
         through: Sequence[Mapping[str, pulumi.Input[Any]]] = (),
+        patience: float = 1,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
@@ -173,5 +180,6 @@ class Copies(Resource):
             "authority": authority,
             # What is not needed stands in no state.
             **({"through": through} if through else {}),
+            **({} if patience == 1 else {"patience": patience}),
         }
         super().__init__(CopiesHandler, resource_name, inputs, opts=opts)

@@ -10,6 +10,7 @@ import pytest
 from typing_extensions import override
 
 from mooring.clients import registry
+from mooring.clients.errors import Unreachable
 from mooring.clients.registry import PIECE, Place, Registry
 from mooring.kinds.kind import Work
 from mooring.kinds.pki import AuthorityHandler, AuthoritySpec, CertificateHandler, CertificateSpec
@@ -83,3 +84,11 @@ def test_an_upload_may_stand_still_for_longer_than_a_connection_takes(
     monkeypatch.setattr(registry, "CONNECT_WITHIN", 0.2)
 
     Registry(place).put_blob("hello", "sha256:" + "0" * 64, (bytes(PIECE) for _ in range(PIECES)))
+
+
+def test_a_slow_registry_is_given_as_many_times_as_long(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "ANSWER_WITHIN", 0.1)
+
+    with pytest.raises(Unreachable, match="does not answer"):
+        Registry(place).put_blob("hello", "sha256:" + "0" * 64, iter([b"x"]))
+    Registry(place.model_copy(update={"patience": 20.0})).put_blob("hello", "sha256:" + "0" * 64, iter([b"x"]))
