@@ -16,10 +16,9 @@ import requests
 from pydantic import BaseModel, Field
 from requests.adapters import BaseAdapter, HTTPAdapter
 from typing_extensions import override
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from mooring.clients.errors import ApiError, Conflict, Forbidden, Unreachable, Untrusted
-from mooring.clients.way import CONNECT_WITHIN, KEYS, Pools, Way, Ways
+from mooring.clients.way import CONNECT_WITHIN, KEYS, Pools, Way, Ways, never_sent
 
 ANSWER_WITHIN = 15.0
 """Seconds; longer than Consul (7) and Nomad (5) hold a call while they elect a leader."""
@@ -157,7 +156,7 @@ class _AnyServer(BaseAdapter):
                 silent.append(servers[place])
             except requests.exceptions.ConnectionError as error:
                 # Only what was certainly not sent may go to the next server: a write must not happen twice.
-                if (reason := _never_sent(error)) is None:
+                if (reason := never_sent(error)) is None:
                     raise Unreachable(f"{servers[place]}:{self._endpoint.port} hung up") from error
                 silent.append(servers[place])
                 # A way has more than one end that may be closed, and says which.
@@ -190,13 +189,6 @@ def _others_may_know(request: requests.PreparedRequest, response: requests.Respo
     One that stood still for a moment holds the leader for gone, which is known to all others, and says so at once.
     """
     return request.method == "GET" and response.status_code >= SERVER_ERROR and took < HELD
-
-
-def _never_sent(error: requests.exceptions.ConnectionError) -> Exception | None:
-    """Why no connection was had; None when there was one."""
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else None
-    return reason if isinstance(reason, NewConnectionError | ConnectTimeoutError) else None
 
 
 def session(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Session:

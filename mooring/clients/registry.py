@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from mooring.clients.answers import table
 from mooring.clients.errors import ApiError, Conflict, Forbidden, Unreachable, Untrusted
-from mooring.clients.way import CONNECT_WITHIN, Pools, Way, Ways
+from mooring.clients.way import CONNECT_WITHIN, Pools, Way, Ways, never_sent
 
 ANSWER_WITHIN: Final = 60.0
 """Seconds between two pieces of an answer: a registry writes what it was sent to its disk before it says so."""
@@ -163,7 +163,10 @@ class Registry:
         except requests.exceptions.SSLError as error:
             raise Untrusted(f"{self.address}: {error}") from error
         except requests.RequestException as error:
-            raise Unreachable(f"the registry at {self.address} does not answer: {type(error).__name__}") from error
+            # The library's own words repeat the whole request; a way says which of its ends is closed.
+            reason = getattr(never_sent(error), "__cause__", None)
+            why = reason if isinstance(reason, Unreachable) else type(error).__name__
+            raise Unreachable(f"the registry at {self.address} does not answer: {why}") from error
 
 
 def checked(response: requests.Response) -> requests.Response:

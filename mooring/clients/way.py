@@ -8,11 +8,12 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import requests
 from pydantic import Field
 from typing_extensions import override
 from urllib3 import HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPSConnection
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from mooring.clients import ssh
 from mooring.clients.errors import Unreachable
@@ -81,6 +82,13 @@ class Ways:
             return
         with ssh.forwarded(self.hosts[address], address, port) as local:
             yield f"127.0.0.1:{local}"
+
+
+def never_sent(error: requests.exceptions.RequestException) -> Exception | None:
+    """Why no connection was had; None when there was one."""
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else None
+    return reason if isinstance(reason, NewConnectionError | ConnectTimeoutError) else None
 
 
 class Pools(PoolManager):

@@ -10,7 +10,7 @@ from typing import Self
 
 import urllib3
 
-from mooring.clients.errors import Unreachable
+from mooring.clients.errors import Unreachable, Untrusted
 from mooring.clients.http import Endpoint, tls_context
 from mooring.clients.way import Pools, Ways
 from mooring.drills.stage import Stage
@@ -124,7 +124,7 @@ def _asks(url: str, context: ssl.SSLContext, ways: Ways) -> Door:
             except urllib3.exceptions.ProtocolError as error:
                 # Under TLS 1.3 the alert comes when we have sent already, and the library tells of both ends.
                 return Heard.REFUSED if isinstance(_cause(error), ssl.SSLError) else Heard.SILENCE
-            except urllib3.exceptions.HTTPError:
+            except (urllib3.exceptions.HTTPError, Untrusted):
                 return Heard.SILENCE
         return heard(status)
 
@@ -162,7 +162,7 @@ def _calls(address: str, with_identity_of: Endpoint, ways: Ways) -> Door:
                     return Heard.LET_IN
         except ssl.SSLError:
             return Heard.REFUSED
-        except (OSError, Unreachable):
+        except (OSError, Unreachable, Untrusted):
             return Heard.SILENCE
 
     return door

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import requests
 from fakes.sshd import ANOTHER, CLIENT, HOST, Machine
-from unit.clients.test_http import HOSTS, THEIRS, Cluster, get, hang_up
+from unit.clients.test_http import HOSTS, OURS, THEIRS, Cluster, get, hang_up
 
 from mooring.clients import http, ssh, way
 from mooring.clients.errors import Unreachable, Untrusted
+from mooring.clients.registry import Place, Registry
 from mooring.clients.ssh import AT_ONCE, Connection, Connections
 from mooring.clients.way import Pools, Way, Ways
 from mooring.waiting import wait_for
@@ -341,3 +342,19 @@ class _echo:  # noqa: N801 -- read as a word of the `with`
 
     def __exit__(self, *_: object) -> None:
         self._listening.close()
+
+
+def test_a_registry_that_is_not_reached_says_what_is_in_the_way(machines: dict[str, Machine]) -> None:
+    machines[HOSTS[0]].forwards = False
+    place = Place(
+        address=f"{HOSTS[0]}:5000",
+        username="",
+        password="",
+        authority=OURS["certificate_pem"],
+        through=(way_to(HOSTS[0], machines[HOSTS[0]]),),
+    )
+
+    with pytest.raises(
+        Unreachable, match=r"the registry at 127\.0\.0\.2:5000 does not answer: sshd of 127\.0\.0\.1 makes no"
+    ):
+        Registry(place).manifest("hello", "sha256:0")
