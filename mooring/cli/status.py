@@ -201,7 +201,8 @@ def _registry(address: str, registry: RegistryOverview) -> str:
             "GET", f"https://{place}/v2/", timeout=urllib3.Timeout(connect=2, read=5)
         )
     except (urllib3.exceptions.HTTPError, Untrusted) as error:
-        return f"does not answer: {error}"
+        # A way says which of its ends is closed; around that the library names what it is carried by.
+        return f"does not answer: {error.__cause__ if isinstance(error.__cause__, Unreachable) else error}"
     return SERVING if got.status == requests.codes.unauthorized else f"answers {got.status} without a password"
 
 
