@@ -31,7 +31,8 @@ def declared(engine: Engine, *groups: CloudGroup) -> list[Host]:
 def told(engine: Engine, package: str) -> Made:
     """Every property of everything that the provider is to make, by its type there and its name.
 
-    Ids are given in the order of declarations, so they are said by the name of what they belong to.
+    Ids are given in the order of declarations, so they are said by the name of what they belong to; with a # before
+    it where they are sent as numbers.
     """
     ours = [found for found in engine.declared.values() if found.type.startswith(f"{package}:")]
     return {(_type(found), found.name): _plain(found, engine) for found in ours}
@@ -81,10 +82,11 @@ def _named(value: Any, names: dict[str, str]) -> Any:
             return [_named(inner, names) for inner in value]
         case bool():
             return value
+        case int() | float():
+            name = names.get(str(int(value)))
+            return value if name is None else f"#{name}"
         case _:
-            # A number that is wanted as a number comes as a float, as everything on the wire.
-            text = str(int(value)) if isinstance(value, float) else str(value)
-            return names.get(text, value)
+            return names.get(value, value)
 
 
 def _type(found: Declared) -> str:

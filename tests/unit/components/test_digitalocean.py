@@ -133,7 +133,7 @@ def test_everything_that_is_made_for_a_load_balancer_which_alone_the_world_sees(
                 "healthyThreshold": 2,
                 "unhealthyThreshold": 2,
             },
-            "dropletIds": ["Droplet dev-edge-1", "Droplet dev-edge-2"],
+            "dropletIds": ["#Droplet dev-edge-1", "#Droplet dev-edge-2"],
             **held,
         },
     }
@@ -151,7 +151,7 @@ def test_everything_that_is_made_for_a_floating_address(engine: Engine) -> None:
         ("ReservedIp", "dev-edge-front"): {"region": "fra1"},
         ("ReservedIpAssignment", "dev-edge-front"): {
             "ipAddress": "dev-edge-front.ipAddress",
-            "dropletId": "Droplet dev-edge-1",
+            "dropletId": "#Droplet dev-edge-1",
         },
     }
     assert hosts[3].front is not None

@@ -36,8 +36,8 @@ def server(name: str, address: str, *, size: str, location: str, apart: str) -> 
         "location": location,
         "userData": first_boot(name, address),
         "sshKeys": ["SshKey hosts-cloud"],
-        "firewallIds": [f"Firewall {group}"],
-        "placementGroupId": f"PlacementGroup {apart}",
+        "firewallIds": [f"#Firewall {group}"],
+        "placementGroupId": f"#PlacementGroup {apart}",
         "publicNets": [{"ipv4Enabled": True, "ipv6Enabled": False}],
         "networks": [{"subnetId": "NetworkSubnet hosts-cloud", "ip": address, "aliasIps": []}],
         "shutdownBeforeDeletion": True,
@@ -52,7 +52,7 @@ def rule(port: int, sources: list[str], why: str) -> dict[str, Any]:
 SHARED = {
     ("Network", "hosts-cloud"): {"name": "mooring-dev", "ipRange": str(NETWORK), "labels": LABELS},
     ("NetworkSubnet", "hosts-cloud"): {
-        "networkId": "Network hosts-cloud",
+        "networkId": "#Network hosts-cloud",
         "type": "cloud",
         "networkZone": "eu-central",
         "ipRange": str(NETWORK),
@@ -112,7 +112,7 @@ def test_everything_that_is_made_for_a_load_balancer_which_alone_the_world_sees(
             "labels": LABELS,
         },
         ("LoadBalancerNetwork", "dev-edge-front"): {
-            "loadBalancerId": "LoadBalancer dev-edge-front",
+            "loadBalancerId": "#LoadBalancer dev-edge-front",
             "subnetId": "NetworkSubnet hosts-cloud",
         },
         ("LoadBalancerService", "dev-edge-front"): {
@@ -125,8 +125,8 @@ def test_everything_that_is_made_for_a_load_balancer_which_alone_the_world_sees(
         **{
             ("LoadBalancerTarget", f"dev-edge-front-{index}"): {
                 "type": "server",
-                "loadBalancerId": "LoadBalancer dev-edge-front",
-                "serverId": f"Server dev-edge-{index}",
+                "loadBalancerId": "#LoadBalancer dev-edge-front",
+                "serverId": f"#Server dev-edge-{index}",
                 "usePrivateIp": True,
             }
             for index in (1, 2)
@@ -149,8 +149,8 @@ def test_everything_that_is_made_for_a_floating_address(engine: Engine) -> None:
             "labels": LABELS,
         },
         ("FloatingIpAssignment", "dev-edge-front"): {
-            "floatingIpId": "FloatingIp dev-edge-front",
-            "serverId": "Server dev-edge-1",
+            "floatingIpId": "#FloatingIp dev-edge-front",
+            "serverId": "#Server dev-edge-1",
         },
     }
     assert made["Firewall", "dev-edge"]["rules"] == [SSH, rule(80, ["0.0.0.0/0"], "the balancer")]
@@ -179,8 +179,8 @@ def test_no_placement_group_has_more_servers_than_it_may(engine: Engine) -> None
 
     groups = [server["placementGroupId"] for (type_, _), server in told(engine, "hcloud").items() if type_ == "Server"]
     assert {name: groups.count(name) for name in groups} == {
-        "PlacementGroup dev-server-fsn1-1": 10,
-        "PlacementGroup dev-server-nbg1-1": 10,
-        "PlacementGroup dev-server-fsn1-2": 2,
-        "PlacementGroup dev-server-nbg1-2": 1,
+        "#PlacementGroup dev-server-fsn1-1": 10,
+        "#PlacementGroup dev-server-nbg1-1": 10,
+        "#PlacementGroup dev-server-fsn1-2": 2,
+        "#PlacementGroup dev-server-nbg1-2": 1,
     }
