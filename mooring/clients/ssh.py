@@ -106,6 +106,8 @@ class Connections:
     @contextmanager
     def forwarded(self, where: Connection, address: str, port: int) -> Generator[int]:
         async def listen() -> Any:
+            # Whoever connects to the port could only be hung up on, so what is in the way is told before.
+            (await self._channel(where, address, port, CONNECT_WITHIN * where.patience))[1].close()
             return await (await self._connection(where)).forward_local_port("127.0.0.1", 0, address, port)
 
         listening = asyncio.run_coroutine_threadsafe(listen(), self._loop).result()
@@ -301,7 +303,10 @@ def dial(where: Connection, address: str, port: int, *, within: float) -> socket
 
 
 def forwarded(where: Connection, address: str, port: int) -> AbstractContextManager[int]:
-    """A port of this machine's loopback whose connections the host makes to `address`, for programs of others."""
+    """A port of this machine's loopback whose connections the host makes to `address`, for programs of others.
+
+    Raises `Unreachable` and `Untrusted` before the block is entered.
+    """
     return hosts().forwarded(where, address, port)
 
 

@@ -75,12 +75,13 @@ class Ways:
     def door(self, address: str, port: int) -> Generator[str]:
         """`host:port` by which a program of somebody else's connects, while the block lasts.
 
-        By a way that is a port of the loopback, for which the agents' certificates hold as well.
+        By a way that is a port of the loopback, for which the agents' certificates hold as well. Raises as `dial`.
         """
         if not self.hosts:
             yield f"{address}:{port}"
             return
-        with ssh.forwarded(self.hosts[address], address, port) as local:
+        host = self.hosts.get(address) or next(iter(self.hosts.values()))
+        with ssh.forwarded(host, address, port) as local:
             yield f"127.0.0.1:{local}"
 
 

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -300,8 +301,16 @@ def test_a_program_of_others_connects_to_the_loopback(machines: dict[str, Machin
             ours.sendall(b"hello")
             assert (host, ours.recv(5)) == ("127.0.0.1", b"hello")
 
-    assert machines[HOSTS[0]].dialled == [("127.0.0.1", port)]
+    assert set(machines[HOSTS[0]].dialled) == {("127.0.0.1", port)}
     wait_for(lambda: None if _accepts(int(local)) else True, "the door closes", within=5, every=0.01)
+
+
+def test_a_program_of_others_is_not_started_on_a_way_that_is_closed(machines: dict[str, Machine]) -> None:
+    """It could not say why it was hung up on."""
+    machines[HOSTS[0]].forwards = False
+
+    with pytest.raises(Unreachable, match="makes no connections for root"), _door(machines[HOSTS[0]]):
+        pass
 
 
 def test_without_ways_a_program_of_others_connects_by_itself() -> None:
@@ -314,6 +323,10 @@ def test_what_is_not_there_is_no_connection(machines: dict[str, Machine]) -> Non
 
     with pytest.raises(way.NewConnectionError, match=r"127\.0\.0\.1:1 cannot be reached from 127\.0\.0\.1"):
         pools.request("GET", "https://127.0.0.1:1/v2/")
+
+
+def _door(machine: Machine) -> AbstractContextManager[str]:
+    return Ways([way_to("127.0.0.1", machine)]).door("127.0.0.1", 4646)
 
 
 def _accepts(port: int) -> bool:
