@@ -44,8 +44,8 @@ def test_hosts_go_round_the_places() -> None:
 
 def test_a_name_that_is_too_long_stays_one_of_its_own() -> None:
     one, other = (
-        short("production-edge-of-the-shop-in-frankfurt", 32),
-        short("production-edge-of-the-shop-in-berlin", 32),
+        short("production-edge-of-the-shop-in-town-1", 32),
+        short("production-edge-of-the-shop-in-town-2", 32),
     )
 
     assert short("dev-edge", 32) == "dev-edge"
