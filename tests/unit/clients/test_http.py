@@ -111,8 +111,8 @@ class Cluster:
         self.port = self._listening[0].server_port
         return made
 
-    def session(self, *hosts: str, **changes: Any) -> requests.Session:
-        endpoint = Endpoint(
+    def endpoint(self, *hosts: str, **changes: Any) -> Endpoint:
+        return Endpoint(
             addresses=hosts or HOSTS,
             port=self.port,
             authority=OURS["certificate_pem"],
@@ -120,7 +120,9 @@ class Cluster:
             private_key=CERTIFICATE["private_key_pem"],
             token=TOKEN,
         ).model_copy(update=changes)
-        return http.session(endpoint, {"X-Token": TOKEN})
+
+    def session(self, *hosts: str, **changes: Any) -> requests.Session:
+        return http.session(self.endpoint(*hosts, **changes), {"X-Token": TOKEN})
 
     def stop(self) -> None:
         for listening in self._listening:

@@ -18,6 +18,7 @@ from mooring.clients.errors import Unreachable, Untrusted
 from mooring.clients.registry import Place, Registry
 from mooring.clients.ssh import AT_ONCE, Connection, Connections
 from mooring.clients.way import Pools, Way, Ways
+from mooring.drills.strangers import Heard, doors
 from mooring.waiting import wait_for
 
 MIB = 1 << 20
@@ -311,6 +312,18 @@ def test_a_program_of_others_is_not_started_on_a_way_that_is_closed(machines: di
 
     with pytest.raises(Unreachable, match="makes no connections for root"), _door(machines[HOSTS[0]]):
         pass
+
+
+def test_a_stranger_of_a_drill_comes_by_the_same_way(cluster: Cluster, machines: dict[str, Machine]) -> None:
+    """Or nobody would be heard to refuse, and all would seem well."""
+    server = cluster.start(HOSTS[0])
+    endpoint = cluster.endpoint(HOSTS[0], through=(way_to(HOSTS[0], machines[HOSTS[0]]),))
+    tried = {who: door for who, where, door in doors(endpoint, endpoint) if where.startswith("consul")}
+
+    assert tried["without a certificate"]() is Heard.REFUSED
+    assert server.seen == []
+    assert tried["without a token"]() is Heard.LET_IN
+    assert machines[HOSTS[0]].dialled == [(HOSTS[0], cluster.port)] * 2
 
 
 def test_without_ways_a_program_of_others_connects_by_itself() -> None:
