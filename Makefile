@@ -29,7 +29,9 @@ down: prepare ## Take the stack away; ALL=1 also ends a Docker engine that was s
 	@$(if $(filter 1,$(ALL)),$(TOOLCHAIN) stop-engine)
 
 prepare: ## Bring what the others need to this machine; does nothing when all is there
-	@$(TOOLCHAIN) prepare --stack $(STACK) $(if $(filter prepare,$(MAKECMDGOALS)),$(ARGS))
+	@$(TOOLCHAIN) prepare --stack $(STACK) $(DEV) $(if $(filter prepare,$(MAKECMDGOALS)),$(ARGS))
+
+check test test-long bench lock: DEV := --dev
 
 check: prepare ## Lint, formatting, types, the layers' arrows, spelling
 	$(BIN)/ruff check .
@@ -47,7 +49,7 @@ test-long: prepare ## What takes many minutes on real clusters: versions, growin
 	REQUIRE_LIVE=1 $(BIN)/pytest -m long tests/live $(ARGS)
 
 test-machines: ## Virtual machines: what their kinds promise, and a real cluster on three of them; up to an hour
-	@$(TOOLCHAIN) prepare --stack vm
+	@$(TOOLCHAIN) prepare --stack vm --dev
 	REQUIRE_LIVE=1 $(BIN)/pytest -m slow tests/live $(ARGS)
 
 bench: prepare ## Ratios: a bring-up to a plain script; what a host costs of 7 to of 3; 100 and 1,000 jobs to OpenTofu

@@ -17,6 +17,7 @@ def main(argv: list[str]) -> int:
     preparing = commands.add_parser("prepare", help="bring everything that `pulumi up` needs to this machine")
     preparing.add_argument("--install", action="store_true", help="install missing system packages through sudo")
     preparing.add_argument("--stack", help="also bring what this stack needs beside the rest: libvirt for machines")
+    preparing.add_argument("--dev", action="store_true", help="also bring what the project's checks and tests need")
     commands.add_parser("env", help="print the environment for a shell")
     commands.add_parser("lock", help="compile requirements.txt and requirements-dev.txt anew")
     commands.add_parser("stop-engine", help="end the Docker engine and libvirt, if `prepare` started them")
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> int:
     try:
         match chosen.command:
             case "prepare":
-                prepare(through_sudo=chosen.install, stack=chosen.stack)
+                prepare(through_sudo=chosen.install, stack=chosen.stack, dev=chosen.dev)
             case "env":
                 sys.stdout.write(environment.exports())
             case "lock":

@@ -49,8 +49,11 @@ class Plan:
         return bool(self.fetched or self.built)
 
 
-def prepare(*, through_sudo: bool = False, stack: str | None = None) -> None:
-    """Do all that is missing, for `stack` in particular where one is named; nothing, and quickly, when nothing is."""
+def prepare(*, through_sudo: bool = False, stack: str | None = None, dev: bool = False) -> None:
+    """Do all that is missing, for `stack` in particular where one is named; nothing, and quickly, when nothing is.
+
+    With `dev` also what the project's own checks and tests need.
+    """
     with _alone():
         environment.ensure_passphrase()
         plan = look()
@@ -63,7 +66,7 @@ def prepare(*, through_sudo: bool = False, stack: str | None = None) -> None:
         engine = ensure_running()
         if machines:
             hypervisor.ensure_running()
-        run_all(_steps(plan, engine, through_sudo=through_sudo, machines=machines))
+        run_all(_steps(plan, engine, through_sudo=through_sudo, machines=machines, dev=dev))
         builds.forget()
         launchers.keep_no_logs()
         file = environment.write_exports()
@@ -108,13 +111,15 @@ def needed_packages(built: Iterable[Tool], *, engine_answers: bool, root: bool) 
         yield from packages.COMPILING
 
 
-def _steps(plan: Plan, engine: Engine, *, through_sudo: bool, machines: bool) -> Mapping[str, Callable[[Wait], None]]:
+def _steps(
+    plan: Plan, engine: Engine, *, through_sudo: bool, machines: bool, dev: bool
+) -> Mapping[str, Callable[[Wait], None]]:
     def python(_: Wait) -> None:
         virtualenv.ensure_python()
 
     def installed(wait: Wait) -> None:
         wait("python")
-        virtualenv.ensure()
+        virtualenv.ensure(dev=dev)
 
     def program(tool: Tool) -> Callable[[Wait], None]:
         def obtain(wait: Wait) -> None:

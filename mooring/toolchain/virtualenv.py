@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from mooring.toolchain import places, progress
@@ -12,23 +13,30 @@ from mooring.toolchain.commands import run
 
 PYTHON = places.VIRTUALENV / "bin" / "python"
 
-STAMP = places.VIRTUALENV / "installed"
-"""Holds the digest of what was installed; written last, so that an interrupted installation is run again."""
+NEEDED = ("requirements.txt",)
+"""What runs."""
+
+ALL = (*NEEDED, "requirements-dev.txt")
+"""And what it is checked and tested with, which is most of a gigabyte."""
 
 
-def ensure() -> None:
-    """The virtualenv with its packages."""
-    if PYTHON.exists() and STAMP.is_file() and STAMP.read_text() == digest(places.CHECKOUT):
+def ensure(*, dev: bool = False) -> None:
+    """The virtualenv with its packages; with `dev` also those that only the project's own checks and tests need."""
+    wanted = ALL if dev else NEEDED
+    # It holds the digest of what was installed; written last, so that an interrupted installation is run again.
+    stamp = places.VIRTUALENV / f"installed-{wanted[-1]}"
+    if PYTHON.exists() and stamp.is_file() and stamp.read_text() == digest(places.CHECKOUT, wanted):
         return
-    with progress.doing("virtualenv", "installing the Python packages", "1 min", "ready"):
+    what, about = ("the tools of the checks and tests too", "2 min") if dev else ("the Python packages", "30 s")
+    with progress.doing("virtualenv", f"installing {what}", about, "ready"):
         ensure_python()
         run(
-            [PYTHON, "-m", "pip", "install", "--quiet", "-r", "requirements-dev.txt"],
-            what="virtualenv: pip could not install requirements-dev.txt",
+            [PYTHON, "-m", "pip", "install", "--quiet", "-r", wanted[-1]],
+            what=f"virtualenv: pip could not install {wanted[-1]}",
             cwd=places.CHECKOUT,
             env={"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         )
-        STAMP.write_text(digest(places.CHECKOUT))
+        stamp.write_text(digest(places.CHECKOUT, wanted))
 
 
 def ensure_python() -> Path:
@@ -38,12 +46,10 @@ def ensure_python() -> Path:
     return PYTHON
 
 
-def digest(checkout: Path) -> str:
+def digest(checkout: Path, wanted: Sequence[str]) -> str:
     """Of everything that decides what is installed, the virtualenv's own Python among it."""
     found = hashlib.sha256()
-    for file in sorted(
-        [*checkout.glob("requirements*.txt"), checkout / "pyproject.toml", checkout / ".venv/pyvenv.cfg"]
-    ):
+    for file in (checkout / name for name in (*wanted, "pyproject.toml", ".venv/pyvenv.cfg")):
         found.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return found.hexdigest()
 

@@ -21,10 +21,17 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "pyproject.toml", ".venv/pyvenv.cfg"])
 def test_a_change_of_anything_that_decides_is_noticed(checkout: Path, name: str) -> None:
-    before = virtualenv.digest(checkout)
+    before = virtualenv.digest(checkout, virtualenv.ALL)
     (checkout / name).write_text("changed")
 
-    assert virtualenv.digest(checkout) != before
+    assert virtualenv.digest(checkout, virtualenv.ALL) != before
+
+
+def test_what_only_checks_and_tests_need_is_nothing_to_who_runs_it(checkout: Path) -> None:
+    before = virtualenv.digest(checkout, virtualenv.NEEDED)
+    (checkout / "requirements-dev.txt").write_text("changed")
+
+    assert virtualenv.digest(checkout, virtualenv.NEEDED) == before
 
 
 def test_a_lock_keeps_the_files_head_and_sorts_the_rest() -> None:
