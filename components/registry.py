@@ -18,6 +18,7 @@ from mooring.kinds.host_files import Files
 from mooring.kinds.host_image import Image as HostImage
 from mooring.kinds.host_pulled_images import PulledImages
 from mooring.kinds.random import Password
+from mooring.kinds.registry_account import Account
 from mooring.kinds.ssh import Identity
 from mooring.toolchain import images
 
@@ -25,6 +26,7 @@ PORT = 5000
 USER = "mooring"
 CONTAINER = "mooring-registry"
 CONFIGURATION = "/etc/mooring/registry"
+ACCOUNTS = f"{CONFIGURATION}/accounts"
 
 COPIES = 2
 """Registries that a stack has at most, on the first hosts with that role: enough to lose any one host."""
@@ -68,6 +70,7 @@ class Registry(pulumi.ComponentResource):
         authority: pki.Authority,
         identity: Identity,
         external: ExternalRegistry | None = None,
+        password_number: int = 1,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("platform:registry:Registry", name, None, opts)
@@ -116,7 +119,15 @@ class Registry(pulumi.ComponentResource):
                 ready=(engine, *trust),
             )
         else:
-            self.access = self._own(name, authority, on=on[:COPIES], hosts=hosts, engine=engine, builder=builder)
+            self.access = self._own(
+                name,
+                authority,
+                on=on[:COPIES],
+                hosts=hosts,
+                engine=engine,
+                builder=builder,
+                password_number=password_number,
+            )
         self.register_outputs({"address": self.access.address})
 
     def _own(
@@ -128,12 +139,34 @@ class Registry(pulumi.ComponentResource):
         hosts: Sequence[Host],
         engine: docker.Provider,
         builder: Host,
+        password_number: int,
     ) -> RegistryAccess:
         child = pulumi.ResourceOptions(parent=self)
-        password = Password(f"{name}-password", length=32, opts=child)
+        # The first has no keeper: a password that is there must not become another one because numbers came into use.
+        keepers = None if password_number == 1 else {"number": str(password_number)}
+        password = Password(f"{name}-password", length=32, keepers=keepers, opts=child)
+        user = user_name(password_number)
         # One for all: an upload that was begun at one registry must not be refused by itself after a restart.
         http_secret = Password(f"{name}-http-secret", length=32, opts=child)
-        serving = [self._serving(name, host, authority, http_secret, password) for host in on]
+        accounts = [
+            Account(
+                f"{name}-account-{host.name}",
+                connection=host.connection,
+                path=ACCOUNTS,
+                user=user,
+                bcrypt=password.bcrypt,
+                opts=pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with),
+            )
+            for host in on
+        ]
+        # Known when every registry takes it.
+        taken = pulumi.Output.all(password.value, *(account.id for account in accounts)).apply(
+            lambda known: str(known[0])
+        )
+        serving = [
+            self._serving(name, host, authority, http_secret, account)
+            for host, account in zip(on, accounts, strict=True)
+        ]
         places = pulumi.Output.all(*(host.address for host in on), *(agent.id for agent in serving)).apply(
             lambda known: [f"{address}:{PORT}" for address in known[: len(on)]]
         )
@@ -147,8 +180,8 @@ class Registry(pulumi.ComponentResource):
                     host,
                     self,
                     address=NEARBY,
-                    username=USER,
-                    password=password.value,
+                    username=user,
+                    password=taken,
                     authority=authority,
                 ),
                 Agent(
@@ -184,8 +217,8 @@ class Registry(pulumi.ComponentResource):
             registries=places,
             through=ways_in(on),
             patience=patience,
-            username=USER,
-            password=password.value,
+            username=user,
+            password=taken,
             authority=authority.certificate_pem,
             builder=engine,
             builder_host=builder,
@@ -193,7 +226,7 @@ class Registry(pulumi.ComponentResource):
         )
 
     def _serving(
-        self, name: str, host: Host, authority: pki.Authority, http_secret: Password, password: Password
+        self, name: str, host: Host, authority: pki.Authority, http_secret: Password, account: Account
     ) -> Agent:
         there = pulumi.ResourceOptions(parent=self, deleted_with=host.machine or host.goes_with)
         certificate = pki.Certificate(
@@ -217,7 +250,6 @@ class Registry(pulumi.ComponentResource):
             service="mooring-registry",
             files={
                 f"{CONFIGURATION}/config.yml": _closed(http_secret.value.apply(registry_configuration)),
-                f"{CONFIGURATION}/htpasswd": _closed(password.bcrypt.apply(lambda hashed: f"{USER}:{hashed}\n")),
                 f"{CONFIGURATION}/tls.pem": _closed(certificate.certificate_pem),
                 f"{CONFIGURATION}/tls.key": _closed(certificate.private_key_pem),
             },
@@ -225,8 +257,13 @@ class Registry(pulumi.ComponentResource):
             unit=image.reference.apply(unit),
             listens=PORT,
             leftovers=() if host.goes_with else (f"docker volume rm --force {CONTAINER} >/dev/null",),
-            opts=there,
+            opts=pulumi.ResourceOptions.merge(there, pulumi.ResourceOptions(depends_on=[account])),
         )
+
+
+def user_name(number: int) -> str:
+    """Who logs in with the password of that number: the old one and the new one are let in side by side."""
+    return USER if number == 1 else f"{USER}-{number}"
 
 
 def unit(image: str) -> str:
@@ -350,7 +387,7 @@ def registry_configuration(http_secret: str) -> str:
                 },
                 "draintimeout": "10s",
             },
-            "auth": {"htpasswd": {"realm": "registry", "path": "/etc/distribution/htpasswd"}},
+            "auth": {"htpasswd": {"realm": "registry", "path": "/etc/distribution/accounts"}},
             "health": {"storagedriver": {"enabled": True, "interval": "10s", "threshold": 3}},
         },
         indent=1,

@@ -58,6 +58,7 @@ registry = Registry(
     authority=authority.registry,
     identity=hosts.identity,
     external=settings.external_registry,
+    password_number=settings.password_number,
 )
 
 hello = Image("hello", context="../apps/hello", base=settings.base_image, registry=registry.access)

@@ -41,6 +41,7 @@ class Rotation(Values):
     certificates: Annotated[int, Field(ge=1)] = 1
     gossip_keys: Annotated[int, Field(ge=1)] = 1
     tokens: Annotated[int, Field(ge=1)] = 1
+    registry_password: Annotated[int, Field(ge=1)] = 1
     authority: AuthorityKeys | None = None
 
 
@@ -136,6 +137,10 @@ class Settings(Values):
         return self.rotation.tokens if self.rotation else 1
 
     @property
+    def password_number(self) -> int:
+        return self.rotation.registry_password if self.rotation else 1
+
+    @property
     def _authority(self) -> AuthorityKeys:
         return (self.rotation and self.rotation.authority) or AuthorityKeys()
 
@@ -166,6 +171,10 @@ class Settings(Values):
             ),
             (self.network.is_private, f"network: {self.network} is public; a part of 198.18.0.0/15 would do"),
             ((self.registry is None) == (self.registry_password is None), f"registryPassword: {half}"),
+            (
+                self.registry is None or self.password_number == 1,
+                "rotation.registryPassword: is for the stack's own registries; another's is given as registryPassword",
+            ),
         ]
         found = [problem for fine, problem in checks if not fine]
         found += together(self.hosts, self.network)

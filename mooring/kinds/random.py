@@ -40,6 +40,7 @@ class RandomHandler(Handler[S]):
     """What all of them have in common: one value, and any change makes another one."""
 
     identity = frozenset({"keepers", "length"})
+    made_beside = True  # or what goes by the old value would be deleted first with it
     secret_outputs = frozenset({"value"})
     not_imported = "no server has its secret: it lives in the state of the stack that made it, and nowhere else"
 

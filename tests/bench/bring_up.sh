@@ -507,13 +507,13 @@ make_registry() { # ADDRESS
   stage=$work/$name/registry
   mkdir -p "$stage/etc/mooring/registry" "$stage/etc/systemd/system"
   registry_configuration "$registry_http_secret" >"$stage/etc/mooring/registry/config.yml"
-  cp "$work/htpasswd" "$stage/etc/mooring/registry/htpasswd"
+  cp "$work/htpasswd" "$stage/etc/mooring/registry/accounts"
   cp "$work/registry-$name.pem" "$stage/etc/mooring/registry/tls.pem"
   cp "$work/registry-$name.key" "$stage/etc/mooring/registry/tls.key"
   registry_unit >"$stage/etc/systemd/system/mooring-registry.service"
   copy_image "$1" "$registry_archive"
   {
-    tar -c -C "$stage" --owner root --group root --mode 0600 etc/mooring/registry/{config.yml,htpasswd,tls.pem,tls.key}
+    tar -c -C "$stage" --owner root --group root --mode 0600 etc/mooring/registry/{config.yml,accounts,tls.pem,tls.key}
     tar -c -C "$stage" --owner root --group root --mode 0644 etc/systemd/system/mooring-registry.service
   } | on "$1" "set -eu
     install -d -m 0755 /etc/mooring

@@ -290,7 +290,7 @@ registry_configuration() { # HTTP_SECRET
   },
   "draintimeout": "10s"
  },
- "auth": {"htpasswd": {"realm": "registry", "path": "/etc/distribution/htpasswd"}},
+ "auth": {"htpasswd": {"realm": "registry", "path": "/etc/distribution/accounts"}},
  "health": {"storagedriver": {"enabled": true, "interval": "10s", "threshold": 3}}
 }
 EOF

@@ -89,6 +89,7 @@ OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mooring:random:Bytes": ("value",),
     "mooring:random:Password": ("value", "bcrypt"),
     "mooring:random:Uuid": ("value",),
+    "mooring:registry:Account": (),
     "mooring:registry:Copies": (),
     "mooring:ssh:Identity": ("key_file", "known_hosts_file"),
     "mooring:ssh:KeyPair": ("private_key", "public_key"),

@@ -96,7 +96,7 @@ class FakeHost:
 
     def run(self, script: str, stdin: bytes) -> Answer:
         try:
-            if (said := self._told_as_a_whole(script)) is not None:
+            if (said := self._told_as_a_whole(script, stdin.decode(errors="replace"))) is not None:
                 return _answer(said)
         except LookupError as error:
             return Answer(status=100, stdout=b"", stderr=str(error))
@@ -114,7 +114,7 @@ class FakeHost:
             return Answer(status=1, stdout=shell.printed, stderr=str(failure))
         return Answer(status=0, stdout=shell.printed, stderr="")
 
-    def _told_as_a_whole(self, script: str) -> str | None:
+    def _told_as_a_whole(self, script: str, stdin: str) -> str | None:
         """What a script prints that is understood as one and not by its lines; None for any other."""
         exactly: dict[str, Callable[[], str]] = {
             host.FACTS: self._facts,
@@ -124,6 +124,8 @@ class FakeHost:
         }
         if script in exactly:
             return exactly[script]()
+        if "grep -vxFf" in script:
+            return self._lines_edited(script, stdin)
         if script.startswith("if systemctl cat "):
             return self._units(script)
         return self._surveyed(script) if script.startswith(host_survey.ASKING) else self.packages.run(script)
@@ -173,6 +175,17 @@ class FakeHost:
                 self.entries.pop(name, None)
         for path in [p for p in self.entries if f"{p}/".startswith(f"{ledger.FOLDER}/")]:
             del self.entries[path]
+        return ""
+
+    def _lines_edited(self, script: str, lines: str) -> str:
+        """A file with single lines of ours in it, added or taken out."""
+        path = re.findall(r"^file=(\S+)$", script, re.MULTILINE)[0]
+        there = self.content(path).splitlines(keepends=True) if path in self.entries else []
+        kept = [line for line in there if line not in lines.splitlines(keepends=True)]
+        self.entries.pop(path, None)
+        if kept or 'cat "$lines";' in script:
+            added = lines if 'cat "$lines";' in script else ""
+            self.entries[path] = Entry(content=("".join(kept) + added).encode(), mode=0o600)
         return ""
 
     def _judged(self, stdin: bytes) -> Answer:

@@ -14,7 +14,7 @@ from components.app import App
 from components.hosts import Role
 from components.image import Image
 from components.load_balancer import LoadBalancer, Service
-from components.registry import ExternalRegistry, Registry, proxy_configuration
+from components.registry import ExternalRegistry, Registry, proxy_configuration, user_name
 from components.timings import timings
 from mooring.plugin.wire import plain
 
@@ -115,6 +115,23 @@ def test_the_login_lies_where_only_root_reads_it(engine: Engine, deliver: Callab
         login = plain(found.inputs["files"])["/etc/nomad/docker-auth.json"]
         assert login["mode"] == "0600"
         assert found.inputs["directories"] == {"/etc/nomad": {"mode": "0700"}}
+
+
+def test_nobody_logs_in_with_a_password_before_every_registry_takes_it(
+    engine: Engine, deliver: Callable[..., Delivery]
+) -> None:
+    made = deliver()
+    accounts = {f"registry-account-{host}" for host in ("dev-server-1", "dev-server-2")}
+
+    assert set(engine.names("mooring:registry:Account")) == accounts
+    assert engine.behind(made.image.reference) >= accounts
+    for found in [*engine.of(FILES), *engine.of(COPIES), *(f for f in engine.of(AGENT) if f.name in REGISTRIES)]:
+        assert {each.name for each in engine.before(found.urn)} & accounts, found.name
+
+
+def test_the_user_of_another_password_is_another_one() -> None:
+    """So that both are let in until nobody uses the old one."""
+    assert [user_name(number) for number in (1, 2, 3)] == ["mooring", "mooring-2", "mooring-3"]
 
 
 def test_a_registry_of_somebody_else_is_not_run_and_its_authority_not_replaced(

@@ -108,12 +108,20 @@ def test_what_is_wrong_together_is_found_beside_what_is_wrong_by_itself() -> Non
 
 
 def test_what_is_exchanged_is_a_number_each() -> None:
-    said = settings(
-        rotation='{"certificates": 3, "gossipKeys": 2, "tokens": 4, "authority": {"signs": 1, "trusts": [1, 2]}}'
-    )
+    numbers = '"certificates": 3, "gossipKeys": 2, "tokens": 4, "registryPassword": 5'
+    said = settings(rotation=f'{{{numbers}, "authority": {{"signs": 1, "trusts": [1, 2]}}}}')
 
-    assert (said.issue, said.gossip_keys, said.tokens) == (Issue(certificates=3, signs=1, trusts=(1, 2)), 2, 4)
+    assert (said.gossip_keys, said.tokens, said.password_number) == (2, 4, 5)
+    assert said.issue == Issue(certificates=3, signs=1, trusts=(1, 2))
     assert (settings().issue, settings().gossip_keys, settings().tokens) == (Issue(), 1, 1)
+    assert settings().password_number == 1
+
+
+def test_the_password_of_somebody_elses_registry_is_not_exchanged_here() -> None:
+    external = {"registry": '{"address": "ghcr.io/team", "username": "us"}', "registryPassword": "correct-horse"}
+    text = refusal(rotation='{"registryPassword": 2}', **external)
+
+    assert "mooring:rotation.registryPassword: is for the stack's own registries" in text
 
 
 def test_an_authority_that_signs_untrusted_is_refused() -> None:
