@@ -10,6 +10,8 @@ from mooring.clients.errors import Forbidden, Unreachable
 from mooring.clients.http import Endpoint
 from mooring.kinds import consul_acl, consul_credentials, nomad_acl, nomad_credentials
 from mooring.kinds.kind import Handler, Props
+from mooring.kinds.random import PasswordHandler, UuidHandler
+from mooring.kinds.registry_account import AccountHandler
 
 CONSUL = consul_credentials.CredentialsHandler()
 NOMAD = nomad_credentials.CredentialsHandler()
@@ -189,6 +191,12 @@ def test_a_run_that_was_killed_while_it_deleted_the_old_one_goes_on(world: World
         settled = handler.update("x", same, same, before, world.work())
 
         assert handler.update("x", same, same, before, world.work()) == settled
+
+
+def test_what_others_log_in_with_is_made_before_the_old_one_goes() -> None:
+    """Also the values that it goes by: what is deleted first takes along whatever is made from it."""
+    for handler in (consul_acl.TokenHandler, nomad_acl.TokenHandler, AccountHandler, PasswordHandler, UuidHandler):
+        assert handler.made_beside, handler.token
 
 
 def test_nomads_successor_may_do_everything_and_bears_its_number(world: World) -> None:
