@@ -438,7 +438,12 @@ class _Shell:
                 pass
             case ["reset-failed", unit, "2>/dev/null", "||", "true"]:
                 self._host.services[unit] = Service()
-            case ["enable" | "disable" as verb, "--quiet", "--no-reload", unit]:
+            case ["enable" | "disable" as verb, "--quiet", unit] | [
+                "enable" | "disable" as verb,
+                "--quiet",
+                "--no-reload",
+                unit,
+            ]:
                 self._service(unit).enabled = verb == "enable"
             case ["disable", "--now", unit]:
                 self._host.services[unit] = Service()

@@ -55,7 +55,7 @@ def test_emulated_servers_have_patient_checks_and_deployments() -> None:
 
     assert (check.interval, check.timeout) == (timedelta(seconds=5), timedelta(seconds=4))
     assert careful.update is not None
-    assert careful.update.healthy_deadline == timedelta(seconds=180)
+    assert careful.update.healthy_deadline == timedelta(seconds=420)
 
 
 def test_another_health_path_comes_by_canary() -> None:
