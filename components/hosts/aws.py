@@ -20,7 +20,7 @@ from components.hosts.cloud import (
     spread,
     within,
 )
-from components.hosts.cloud_host import CloudHost, Made, as_born
+from components.hosts.cloud_host import CloudHost, Made, as_born, of_kind, stack_name
 from components.hosts.host import Ground, Host, Role
 from mooring.kinds.ssh import KeyPair
 
@@ -49,7 +49,7 @@ class Aws(pulumi.ComponentResource):
         super().__init__("platform:hosts:Aws", name, None, opts)
         del key  # cloud-init puts it there, and Amazon wants no other
         child = pulumi.ResourceOptions(parent=self)
-        zones = sorted({zone for group in groups for zone in _ours(group).zones})
+        zones = sorted({zone for group in groups for zone in of_kind(group, AwsGroup, "Amazon").zones})
         self._cidr = cidr
         (self._region,) = {zone[:-1] for zone in zones}
         self.network = aws.ec2.Vpc(
@@ -58,18 +58,18 @@ class Aws(pulumi.ComponentResource):
             enable_dns_support=True,
             enable_dns_hostnames=True,
             region=self._region,
-            tags=_tags(_stack()),
+            tags=_tags(stack_name()),
             opts=child,
         )
         gateway = aws.ec2.InternetGateway(
-            name, vpc_id=self.network.id, region=self._region, tags=_tags(_stack()), opts=child
+            name, vpc_id=self.network.id, region=self._region, tags=_tags(stack_name()), opts=child
         )
         routes = aws.ec2.RouteTable(
             name,
             vpc_id=self.network.id,
             routes=[aws.ec2.RouteTableRouteArgs(cidr_block=str(EVERYBODY), gateway_id=gateway.id)],
             region=self._region,
-            tags=_tags(_stack()),
+            tags=_tags(stack_name()),
             opts=child,
         )
         self._subnets = {
@@ -79,7 +79,7 @@ class Aws(pulumi.ComponentResource):
                 availability_zone=zone,
                 cidr_block=str(part(cidr, zone)),
                 region=self._region,
-                tags=_tags(f"{_stack()}-{zone}"),
+                tags=_tags(f"{stack_name()}-{zone}"),
                 opts=child,
             )
             for zone in zones
@@ -94,7 +94,7 @@ class Aws(pulumi.ComponentResource):
 
     def hosts(self, group: CloudGroup, ground: Ground) -> list[Host]:
         """Declare every host of the group."""
-        group = _ours(group)
+        group = of_kind(group, AwsGroup, "Amazon")
         prefix = f"{pulumi.get_stack()}-{group.name}"
         edge = Role.EDGE in group.roles
         balancer = self._security_group(f"{prefix}-front", _front_openings(group), ()) if _balanced(group) else None
@@ -325,15 +325,5 @@ def _everything(why: str, source: str) -> aws.ec2.SecurityGroupIngressArgs:
     )
 
 
-def _ours(group: CloudGroup) -> AwsGroup:
-    if not isinstance(group, AwsGroup):
-        raise TypeError(f"group {group.name}: hosts of kind {group.kind} share no network with Amazon's")
-    return group
-
-
-def _stack() -> str:
-    return f"{pulumi.get_project()}-{pulumi.get_stack()}"
-
-
 def _tags(name: str) -> dict[str, str]:
-    return {"Name": name, "mooring-stack": _stack()}
+    return {"Name": name, "mooring-stack": stack_name()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pulumi
 
@@ -14,6 +14,8 @@ from mooring.kinds.cloud_init import FirstBoot
 from mooring.kinds.host_files import Files
 from mooring.kinds.host_units import Units
 from mooring.kinds.ssh import KeyPair
+
+G = TypeVar("G", bound=CloudGroup)
 
 BOOTS_WITHIN = pulumi.CustomTimeouts(create="10m", update="10m")
 """A provider's machine answers within a minute; then it fetches and installs what a host needs."""
@@ -166,6 +168,18 @@ def as_born(parent: pulumi.Resource, *fixed: str, after: Sequence[pulumi.Resourc
         delete_before_replace=True,
         depends_on=list(after),
     )
+
+
+def of_kind(group: CloudGroup, kind: type[G], provider: str) -> G:
+    """The group as one of the provider's; `TypeError` where the hosts of several share the stack."""
+    if not isinstance(group, kind):
+        raise TypeError(f"group {group.name}: hosts of kind {group.kind} share no network with {provider}'s")
+    return group
+
+
+def stack_name() -> str:
+    """What everything that the stack's hosts share is called at a provider's."""
+    return f"{pulumi.get_project()}-{pulumi.get_stack()}"
 
 
 def number(id_: pulumi.Output[str]) -> pulumi.Output[int]:

@@ -15,7 +15,7 @@ from components.hosts.cloud import (
     Front,
     openings,
 )
-from components.hosts.cloud_host import CloudHost, Made, as_born, number
+from components.hosts.cloud_host import CloudHost, Made, as_born, number, of_kind, stack_name
 from components.hosts.host import Ground, Host, Role
 from mooring.kinds.ssh import KeyPair
 
@@ -40,16 +40,16 @@ class DigitalOcean(pulumi.ComponentResource):
     ) -> None:
         super().__init__("platform:hosts:DigitalOcean", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        (region,) = {_ours(group).region for group in groups}
+        (region,) = {of_kind(group, DigitalOceanGroup, "DigitalOcean").region for group in groups}
         self._cidr = cidr
-        self.network = digitalocean.Vpc(name, name=_stack(), region=region, ip_range=str(cidr), opts=child)
+        self.network = digitalocean.Vpc(name, name=stack_name(), region=region, ip_range=str(cidr), opts=child)
         # Without one DigitalOcean makes a password for root and sends it by mail.
-        self.key = digitalocean.SshKey(name, name=_stack(), public_key=key.public_key, opts=child)
+        self.key = digitalocean.SshKey(name, name=stack_name(), public_key=key.public_key, opts=child)
         self.register_outputs({"network": self.network.id})
 
     def hosts(self, group: CloudGroup, ground: Ground) -> list[Host]:
         """Declare every host of the group."""
-        group = _ours(group)
+        group = of_kind(group, DigitalOceanGroup, "DigitalOcean")
         prefix = f"{pulumi.get_stack()}-{group.name}"
         tag = digitalocean.Tag(
             prefix, name=f"{pulumi.get_project()}-{prefix}", opts=pulumi.ResourceOptions(parent=self)
@@ -188,13 +188,3 @@ def _allowing(sources: Sequence[IPv4Network]) -> digitalocean.LoadBalancerFirewa
     if EVERYBODY in sources:
         return None
     return digitalocean.LoadBalancerFirewallArgs(allows=[f"cidr:{source}" for source in sources])
-
-
-def _ours(group: CloudGroup) -> DigitalOceanGroup:
-    if not isinstance(group, DigitalOceanGroup):
-        raise TypeError(f"group {group.name}: hosts of kind {group.kind} share no network with DigitalOcean's")
-    return group
-
-
-def _stack() -> str:
-    return f"{pulumi.get_project()}-{pulumi.get_stack()}"

@@ -16,7 +16,7 @@ from components.hosts.cloud import (
     openings,
     spread,
 )
-from components.hosts.cloud_host import CloudHost, Made, as_born, number
+from components.hosts.cloud_host import CloudHost, Made, as_born, number, of_kind, stack_name
 from components.hosts.host import Ground, Host, Role
 from mooring.kinds.ssh import KeyPair
 
@@ -43,8 +43,10 @@ class Hetzner(pulumi.ComponentResource):
     ) -> None:
         super().__init__("platform:hosts:Hetzner", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        (zone,) = {HETZNER_ZONES[place] for group in groups for place in _ours(group).locations}
-        self.network = hcloud.Network(name, name=_stack(), ip_range=str(cidr), labels=_labels(), opts=child)
+        (zone,) = {
+            HETZNER_ZONES[place] for group in groups for place in of_kind(group, HetznerGroup, "Hetzner").locations
+        }
+        self.network = hcloud.Network(name, name=stack_name(), ip_range=str(cidr), labels=_labels(), opts=child)
         self.subnet = hcloud.NetworkSubnet(
             name,
             network_id=number(self.network.id),
@@ -54,12 +56,12 @@ class Hetzner(pulumi.ComponentResource):
             opts=child,
         )
         # Without one Hetzner makes a password for root and sends it by mail.
-        self.key = hcloud.SshKey(name, name=_stack(), public_key=key.public_key, labels=_labels(), opts=child)
+        self.key = hcloud.SshKey(name, name=stack_name(), public_key=key.public_key, labels=_labels(), opts=child)
         self.register_outputs({"network": self.network.name})
 
     def hosts(self, group: CloudGroup, ground: Ground) -> list[Host]:
         """Declare every host of the group."""
-        group = _ours(group)
+        group = of_kind(group, HetznerGroup, "Hetzner")
         prefix = f"{pulumi.get_stack()}-{group.name}"
         firewall = self._firewall(prefix, group)
         apart: dict[str, hcloud.PlacementGroup] = {}
@@ -238,15 +240,5 @@ WantedBy=multi-user.target
 """
 
 
-def _ours(group: CloudGroup) -> HetznerGroup:
-    if not isinstance(group, HetznerGroup):
-        raise TypeError(f"group {group.name}: hosts of kind {group.kind} share no network with Hetzner's")
-    return group
-
-
-def _stack() -> str:
-    return f"{pulumi.get_project()}-{pulumi.get_stack()}"
-
-
 def _labels() -> dict[str, str]:
-    return {"mooring-stack": _stack()}
+    return {"mooring-stack": stack_name()}

@@ -8,18 +8,18 @@ are in it.
 import contextlib
 import hashlib
 import json
+import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from mooring.cli import pulumi
 from mooring.cli.overview import HostOverview
-from mooring.cli.snapshot_places import ABOUT, CannotSnapshot, Folder, Place, place
+from mooring.cli.snapshot_places import ABOUT, SCHEME, CannotSnapshot, Folder, Place, place
 from mooring.clients import consul, nomad, ssh
 from mooring.clients.answers import rows, table
 from mooring.clients.errors import ApiError, Unreachable
@@ -122,18 +122,11 @@ def newest(place: Place) -> Snapshot:
 
 def found(named: str) -> Snapshot:
     """The snapshot that a person names: itself, or the place whose newest is meant."""
-    if (itself := whole(named)) is not None:
-        return itself
+    around, name = posixpath.split(named.rstrip("/"))
+    in_a_place = around != f"{SCHEME}:"  # or it is a whole bucket
+    if in_a_place and name in (outer := place(around)).names():
+        return opened(outer, name)
     return newest(place(named))
-
-
-def whole(named: str) -> Snapshot | None:
-    """The snapshot that is called so, whatever is around it; None when it is none."""
-    around, _, name = named.rstrip("/").rpartition("/")
-    if not name or urlsplit(named).netloc == name:
-        return None
-    outer = place(around or "/" if named.startswith("/") else around or ".")
-    return opened(outer, name) if name in outer.names() else None
 
 
 def too_many(found: Sequence[Snapshot], keep: int) -> Sequence[Snapshot]:
