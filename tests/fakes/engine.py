@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
+from zlib import crc32
 
 import pulumi
 from google.protobuf import empty_pb2, struct_pb2
@@ -242,7 +243,7 @@ class Engine:
         if self.preview:
             return ""
         if request.type.startswith(COUNTED):
-            return self.counted.setdefault(urn, str(FIRST_COUNTED + len(self.counted)))
+            return self.counted.setdefault(urn, str(FIRST_COUNTED + crc32(urn.encode())))
         return f"{_said(request)}-id" if request.custom else ""
 
     def made(self, request: resource_pb2.RegisterResourceRequest) -> dict[str, Any]:
@@ -269,6 +270,7 @@ COUNTED: Final = ("hcloud:", "digitalocean:index/droplet:")
 """Whose ids are numbers."""
 
 FIRST_COUNTED: Final = 7_000_001
+"""The ids follow from the names: things are declared side by side, and what comes first is not the program's doing."""
 
 
 def _said(request: resource_pb2.RegisterResourceRequest) -> str:
